@@ -1,0 +1,1 @@
+"""How a file becomes samples: decode, 16 kHz, fixed length."""

@@ -1,0 +1,47 @@
+"""What every command does alike: errors, JSON on stdout, progress on stderr, exit codes."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from moe_mamba_asv.errors import MmaError
+
+#: Exit codes: everything done; some inputs failed; wrong use (also what typer itself answers).
+DONE, SOME_FAILED, WRONG_USE = 0, 1, 2
+
+console = Console()
+stderr = Console(stderr=True)
+
+
+def print_json(value: Any) -> None:
+    """Write one JSON document to stdout, for machines."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+
+
+@contextmanager
+def expected_errors() -> Iterator[None]:
+    """Turn an expected failure into one readable line on stderr and exit code 2."""
+    try:
+        yield
+    except MmaError as error:
+        stderr.print(f"[bold red]error:[/] {error}", markup=True, highlight=False, soft_wrap=True)
+        raise typer.Exit(WRONG_USE) from error
+
+
+def progress_bar() -> Progress:
+    """A progress bar on stderr; it stays silent where stderr is not a terminal."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=stderr,
+        disable=not stderr.is_terminal,
+    )

@@ -1,0 +1,144 @@
+"""Trials become figures: EER, t-DCF in both forms, per attack, known and unknown, with intervals."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from moe_mamba_asv.evaluation.asv import AsvScores
+from moe_mamba_asv.evaluation.join import Trials
+from moe_mamba_asv.evaluation.metrics.bootstrap import eer_interval
+from moe_mamba_asv.evaluation.metrics.det import DetSteps, det_steps
+from moe_mamba_asv.evaluation.metrics.eer import eer_of_steps
+from moe_mamba_asv.evaluation.metrics.tdcf import min_tdcf_2019, min_tdcf_2021
+from moe_mamba_asv.evaluation.result import AsvResult, AttackResult, Counts, Evaluation, GroupResult
+from moe_mamba_asv.scores import name_some
+
+CONFIDENCE = 0.95
+#: From here on an EER is called near chance even if its interval excludes one half.
+_NEAR_CHANCE = 0.45
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """Judges one group of spoofed trials after another against the same bona fide trials."""
+
+    bonafide_scores: np.ndarray
+    n_bootstrap: int
+    rng: np.random.Generator
+
+    def judge(self, spoof_scores: np.ndarray) -> GroupResult:
+        """The EER of one group and its interval."""
+        return self.judge_steps(det_steps(self.bonafide_scores, spoof_scores))
+
+    def judge_steps(self, steps: DetSteps) -> GroupResult:
+        """The same, where the steps are already counted."""
+        interval = None
+        if self.n_bootstrap:
+            interval = eer_interval(steps, replicates=self.n_bootstrap, rng=self.rng, confidence=CONFIDENCE)
+        return GroupResult(n=steps.spoof, eer=eer_of_steps(steps).value, eer_ci=interval)
+
+
+def evaluate(
+    trials: Trials, *, asv: AsvScores | None = None, n_bootstrap: int = 1000, seed: int = 0, system: str = ""
+) -> Evaluation:
+    """Judge one system.
+
+    Scores are never flipped: an EER above one half is reported as it is, with a warning.
+
+    Args:
+        trials: what `join` answers.
+        asv: scores of an ASV system on the same partition; without them there is no t-DCF.
+        n_bootstrap: replicates of every EER interval; 0 leaves the intervals out.
+        seed: of the bootstrap; the same seed gives the same intervals.
+        system: overrides the name in the score file.
+
+    Raises:
+        ScoreError: the ASV scores cannot be used.
+    """
+    judge = _Judge(trials.bonafide_scores, n_bootstrap, np.random.default_rng(seed))
+    steps = det_steps(trials.bonafide_scores, trials.spoof_scores)
+    whole = judge.judge_steps(steps)
+    attacks = {name: _judge_attack(name, trials, judge) for name in trials.attack_names}
+    point = asv.operating_point if asv else None
+    return Evaluation(
+        system=system or trials.system,
+        corpus=trials.corpus,
+        partition=trials.partition,
+        counts=Counts(bonafide=steps.bonafide, spoof=steps.spoof),
+        failed=len(trials.failed),
+        eer=whole.eer,
+        eer_ci=whole.eer_ci,
+        threshold=eer_of_steps(steps).threshold,
+        min_tdcf_2019=min_tdcf_2019(steps, point) if point else None,
+        min_tdcf_2021=min_tdcf_2021(steps, point) if point else None,
+        asv=AsvResult(**asdict(point)) if point else None,
+        attacks=attacks,
+        known=_judge_attacks_where(True, attacks, trials, judge),
+        unknown=_judge_attacks_where(False, attacks, trials, judge),
+        confidence=CONFIDENCE,
+        n_bootstrap=n_bootstrap,
+        seed=seed,
+        warnings=(*trials.warnings, *_chance_warnings(whole, attacks), *_asv_warnings(trials, asv)),
+        notes=(*trials.notes, *_notes(whole, attacks), *_asv_notes(trials, asv)),
+    )
+
+
+def _judge_attack(name: str, trials: Trials, judge: _Judge) -> AttackResult:
+    published = trials.catalogue.get(name)
+    result = judge.judge(trials.attack_scores(name))
+    return AttackResult(n=result.n, eer=result.eer, eer_ci=result.eer_ci, known=published.known if published else None)
+
+
+def _judge_attacks_where(
+    known: bool, attacks: dict[str, AttackResult], trials: Trials, judge: _Judge
+) -> GroupResult | None:
+    """All attacks together that are known, or unknown; None if there are none."""
+    codes = [code for code, name in enumerate(trials.attack_names) if attacks[name].known is known]
+    return judge.judge(trials.score[np.isin(trials.attack, codes)]) if codes else None
+
+
+def _chance_warnings(whole: GroupResult, attacks: dict[str, AttackResult]) -> list[str]:
+    warnings = []
+    chance_is_inside = whole.eer_ci is not None and whole.eer_ci[0] <= 0.5 <= whole.eer_ci[1]
+    if whole.eer > 0.5:
+        warnings.append(
+            f"EER {whole.eer:.2%} is above 50 %: the scores are probably reversed (higher must mean bona fide); "
+            "they were not flipped"
+        )
+    if chance_is_inside or _NEAR_CHANCE <= whole.eer <= 0.5:
+        warnings.append(f"EER {whole.eer:.2%} is near 50 %: the system hardly does better than chance")
+    beyond = [name for name, attack in attacks.items() if attack.eer > 0.5]
+    if beyond and whole.eer <= 0.5:
+        warnings.append(f"EER above 50 % for {name_some(beyond, 20)}: taken for bona fide more often than bona fide is")
+    return warnings
+
+
+def _asv_warnings(trials: Trials, asv: AsvScores | None) -> list[str]:
+    """ASV scores of another partition would give a t-DCF that looks right and is not."""
+    strangers = [name for name in trials.attack_names if asv and name not in asv.attack_counts]
+    if asv is None or not strangers:
+        return []
+    there = name_some(list(asv.attack_counts), 3)
+    return [
+        f"the ASV scores {asv.source.name} are of another partition: they have {there} but not {name_some(strangers)}; "
+        "both min t-DCF are wrong"
+    ]
+
+
+def _asv_notes(trials: Trials, asv: AsvScores | None) -> list[str]:
+    if asv is None:
+        return []
+    notes = [f"t-DCF with the ASV scores {asv.source.name}"]
+    if asv.spoof.size != trials.spoof_scores.size:
+        notes.append(f"{asv.spoof.size:,} spoofed ASV trials for {trials.spoof_scores.size:,} of the countermeasure")
+    return notes
+
+
+def _notes(whole: GroupResult, attacks: dict[str, AttackResult]) -> list[str]:
+    notes = []
+    if whole.eer == 0:
+        notes.append("no errors at all: a bootstrap cannot tell how far the EER is above zero")
+    uncatalogued = [name for name, attack in attacks.items() if attack.known is None]
+    if uncatalogued and len(uncatalogued) < len(attacks):
+        notes.append(f"neither known nor unknown, as the catalogue lacks them: {name_some(uncatalogued)}")
+    return notes

@@ -1,0 +1,1 @@
+"""Numbers from scores: NumPy only, fractions everywhere, higher score = bona fide."""

@@ -1,0 +1,100 @@
+"""The exact steps of a DET curve, as counts: everything else in this folder is read off them."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from moe_mamba_asv.errors import ScoreError
+
+
+@dataclass(frozen=True)
+class DetSteps:
+    """Errors at every threshold that makes a difference; step ``k`` rejects the ``k`` lowest distinct scores.
+
+    Trials that share a score are accepted or rejected together, so that neither their order in a file nor which
+    class is sorted first can move a number.
+
+    Attributes:
+        thresholds: float64 [steps], ascending; step ``k`` accepts ``score > thresholds[k]``; step 0 accepts all.
+        misses: int64 [steps], bona fide trials rejected at each step, from 0 to all of them.
+        false_alarms: int64 [steps], spoofed trials accepted at each step, from all of them to 0.
+    """
+
+    thresholds: np.ndarray
+    misses: np.ndarray
+    false_alarms: np.ndarray
+
+    @property
+    def bonafide(self) -> int:
+        """Number of bona fide trials."""
+        return int(self.misses[-1])
+
+    @property
+    def spoof(self) -> int:
+        """Number of spoofed trials."""
+        return int(self.false_alarms[0])
+
+    @cached_property
+    def p_miss(self) -> np.ndarray:
+        """Fraction of bona fide trials rejected at each step."""
+        return self.misses / self.bonafide
+
+    @cached_property
+    def p_fa(self) -> np.ndarray:
+        """Fraction of spoofed trials accepted at each step."""
+        return self.false_alarms / self.spoof
+
+
+def det_steps(bonafide: np.ndarray, spoof: np.ndarray) -> DetSteps:
+    """Count the errors at every distinct score.
+
+    Args:
+        bonafide: scores of bona fide trials [bonafide], in any order.
+        spoof: scores of spoofed trials [spoof], in any order.
+
+    Raises:
+        ScoreError: a class without trials, or scores that are not finite.
+
+    Source: the DET computation of the ASVspoof organisers' scoring scripts; they step through trials with the same
+    score one by one, bona fide first, which never lowers a cost but may move the EER of a file full of ties.
+    """
+    bonafide, spoof = _checked(bonafide, "bona fide"), _checked(spoof, "spoofed")
+    scores = np.concatenate([bonafide, spoof])
+    order = np.argsort(scores, kind="stable")
+    ordered = scores[order]
+    last_of_its_score = np.append(ordered[1:] != ordered[:-1], True)
+    rejected = np.flatnonzero(last_of_its_score) + 1
+    misses = np.cumsum(order < bonafide.size)[rejected - 1]
+    return DetSteps(
+        thresholds=np.concatenate([[np.nextafter(ordered[0], -np.inf)], ordered[rejected - 1]]),
+        misses=np.concatenate([[0], misses]),
+        false_alarms=spoof.size - np.concatenate([[0], rejected - misses]),
+    )
+
+
+def det_curve(bonafide: np.ndarray, spoof: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Points of the DET curve, for a figure.
+
+    Args:
+        bonafide: scores of bona fide trials [bonafide].
+        spoof: scores of spoofed trials [spoof].
+
+    Returns:
+        ``thresholds``, ``p_miss``, ``p_fa``, each [steps], the last two fractions. A trial is accepted where its
+        score is above the threshold.
+
+    Raises:
+        ScoreError: a class without trials, or scores that are not finite.
+    """
+    steps = det_steps(bonafide, spoof)
+    return steps.thresholds, steps.p_miss, steps.p_fa
+
+
+def _checked(scores: np.ndarray, which: str) -> np.ndarray:
+    scores = np.asarray(scores, dtype=np.float64)
+    if scores.size == 0:
+        raise ScoreError(f"no {which} trials", wanted="at least one of each class")
+    if not np.isfinite(scores).all():
+        raise ScoreError(f"{int((~np.isfinite(scores)).sum()):,} {which} scores are NaN or infinite", wanted="numbers")
+    return scores

@@ -1,0 +1,97 @@
+"""What an evaluation answers: fractions, counts, and everything that a reader must know beside them."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Result(BaseModel):
+    # NaN and infinity cannot be said in JSON and are no result: what is absent is None.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Counts(_Result):
+    """Trials that the figures are made of."""
+
+    bonafide: int
+    spoof: int
+
+
+class GroupResult(_Result):
+    """A group of spoofed trials against all bona fide trials.
+
+    Attributes:
+        n: spoofed trials in the group.
+        eer: fraction.
+        eer_ci: its interval, or None where no bootstrap was asked for.
+    """
+
+    n: int
+    eer: float
+    eer_ci: tuple[float, float] | None
+
+
+class AttackResult(GroupResult):
+    """One attack; ``known`` is None where the corpus has no catalogue entry for it."""
+
+    known: bool | None
+
+
+class AsvResult(_Result):
+    """The speaker verification that a t-DCF was computed with, at its own EER threshold; fractions."""
+
+    threshold: float
+    eer: float
+    p_fa: float
+    p_miss: float
+    p_miss_spoof: float
+
+
+class Evaluation(_Result):
+    """Figures of one system on one partition of one corpus; rates are fractions.
+
+    Attributes:
+        system: who answered; empty if nobody said.
+        corpus: the corpus reader's name.
+        partition: ``eval`` …; None where the corpus does not tell.
+        counts: scored trials by class.
+        failed: trials without a score; in no figure.
+        eer: equal error rate of all trials.
+        eer_ci: its interval at ``confidence``, or None where no bootstrap was asked for.
+        threshold: of the EER; accept where the score is above it.
+        min_tdcf_2019: legacy form; None without ASV scores.
+        min_tdcf_2021: revised form, not comparable with the legacy one; None without ASV scores.
+        asv: None without ASV scores.
+        attacks: by attack id, sorted; empty where the corpus does not tell.
+        known: the attacks that are also in training; None if there are none.
+        unknown: those that are not; None if there are none.
+        confidence: of every interval.
+        n_bootstrap: replicates of every interval.
+        seed: of the bootstrap.
+        warnings: what makes the figures suspect.
+        notes: choices that a reader must know.
+    """
+
+    system: str
+    corpus: str
+    partition: str | None
+    counts: Counts
+    failed: int
+    eer: float
+    eer_ci: tuple[float, float] | None
+    threshold: float
+    min_tdcf_2019: float | None
+    min_tdcf_2021: float | None
+    asv: AsvResult | None
+    attacks: dict[str, AttackResult]
+    known: GroupResult | None
+    unknown: GroupResult | None
+    confidence: float = Field(gt=0, lt=1)
+    n_bootstrap: int
+    seed: int
+    warnings: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for `json.dumps`; absent figures are None."""
+        return self.model_dump(mode="json")

@@ -1,0 +1,153 @@
+"""Model files: safetensors weights with everything inside that a score depends on.
+
+The header holds, as JSON strings: ``format``, ``recipe`` (name), ``model`` (resolved configuration),
+``label_order``, ``score_direction``, ``selection`` (which partition chose the weights, by what, at which value),
+``crop`` and ``versions``.
+"""
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from moe_mamba_asv import __version__
+from moe_mamba_asv.audio.crop import NUM_SAMPLES
+from moe_mamba_asv.errors import CheckpointError
+from moe_mamba_asv.models.aasist.official import convert_official, is_official
+from moe_mamba_asv.models.build import ModelConfig, build_model
+from moe_mamba_asv.models.countermeasure import LABEL_ORDER, Countermeasure
+from moe_mamba_asv.scores import DIRECTION, write_atomically
+
+_FORMAT = "moe-mamba-asv 1"
+_CONFIG = TypeAdapter(ModelConfig)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A detector and what is known of it.
+
+    Attributes:
+        recipe: name, e.g. ``aasist``.
+        config: from which the network is built.
+        state: its weights, by our names.
+        selection: how these weights were chosen: ``partition``, ``metric``, ``value``, ``step``, ``corpus``.
+        num_samples: length of the crop that it was trained on and scores.
+        versions: of this package, Python and PyTorch when it was written.
+    """
+
+    recipe: str
+    config: ModelConfig
+    state: Mapping[str, Tensor]
+    selection: Mapping[str, Any]
+    num_samples: int = NUM_SAMPLES
+    versions: Mapping[str, str] = field(default_factory=lambda: _versions())
+
+    def build(self) -> Countermeasure:
+        """Build the network and load the weights, each of them.
+
+        Raises:
+            CheckpointError: an entry is missing, unexpected or of another shape; the message lists them.
+        """
+        model = build_model(self.config)
+        _require_same(model.state_dict(), self.state)
+        model.load_state_dict(dict(self.state))
+        return model.eval()
+
+
+def _versions() -> dict[str, str]:
+    return {"moe-mamba-asv": __version__, "python": platform.python_version(), "torch": torch.__version__}
+
+
+def _require_same(wanted: Mapping[str, Tensor], got: Mapping[str, Tensor]) -> None:
+    faults = [f"- {name} {tuple(wanted[name].shape)} is missing" for name in wanted.keys() - got.keys()]
+    faults += [f"+ {name} {tuple(got[name].shape)} is unknown" for name in got.keys() - wanted.keys()]
+    for name in wanted.keys() & got.keys():
+        if wanted[name].shape != got[name].shape:
+            faults.append(f"! {name} is {tuple(got[name].shape)}, wanted {tuple(wanted[name].shape)}")
+    if faults:
+        shown = "\n  ".join(sorted(faults)[:20])
+        raise CheckpointError(
+            f"weights that do not fit their configuration, {len(faults)} entries:\n  {shown}",
+            remedy="load the file with the version of moe-mamba-asv that wrote it",
+        )
+
+
+def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
+    """Write a model file, atomically; the same weights and facts give the same bytes."""
+    header = {
+        "format": _FORMAT,
+        "recipe": checkpoint.recipe,
+        "model": json.loads(checkpoint.config.model_dump_json()),
+        "label_order": LABEL_ORDER,
+        "score_direction": DIRECTION,
+        "selection": dict(checkpoint.selection),
+        "crop": {"num_samples": checkpoint.num_samples, "rule": "first samples; a shorter clip is repeated"},
+        "versions": dict(checkpoint.versions),
+    }
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.state.items()}
+    write_atomically(path, save(tensors, metadata={key: json.dumps(value) for key, value in header.items()}))
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read one of our model files, or official AASIST weights (``.pth``).
+
+    Raises:
+        CheckpointError: the file is missing, is neither, or contradicts itself.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"no model file at {path}", wanted="a .safetensors file, or an official AASIST .pth")
+    if path.suffix in {".pth", ".pt"}:
+        return _load_official(path)
+    header, state = _read_safetensors(path)
+    if header.get("format") != _FORMAT:
+        raise CheckpointError(f"{path}: format {header.get('format')!r}", wanted=f"{_FORMAT!r} in its header")
+    if tuple(header["label_order"]) != LABEL_ORDER or header["score_direction"] != DIRECTION:
+        raise CheckpointError(
+            f"{path}: labels {header['label_order']}, {header['score_direction']!r}",
+            wanted=f"labels {list(LABEL_ORDER)}, {DIRECTION!r}",
+        )
+    try:
+        config = _CONFIG.validate_python(header["model"])
+    except ValidationError as error:
+        raise CheckpointError(f"{path}: a model configuration that is not understood: {error}") from error
+    return Checkpoint(
+        header["recipe"], config, state, header["selection"], header["crop"]["num_samples"], header["versions"]
+    )
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    try:
+        with safe_open(path, "pt") as file:
+            header = {key: json.loads(value) for key, value in (file.metadata() or {}).items() if key != "__metadata__"}
+            return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, json.JSONDecodeError, OSError) as error:
+        raise CheckpointError(
+            f"{path} cannot be read: {error}", wanted="a safetensors file written by `mma train` or `mma export`"
+        ) from error
+
+
+def _load_official(path: Path) -> Checkpoint:
+    try:
+        # weights_only: a pickle from elsewhere may hold tensors and nothing that runs.
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # noqa: BLE001 (unpickling foreign bytes raises whatever it likes)
+        raise CheckpointError(f"{path} cannot be read: {error}", wanted="an official AASIST state dict") from error
+    if not isinstance(state, dict) or not is_official(state):
+        raise CheckpointError(f"{path} holds other weights than AASIST's", wanted="an official AASIST state dict")
+    name, config, renamed = convert_official(state)
+    return Checkpoint(name, config, renamed, {"partition": "dev", "by": "its authors", "source": path.name})
+
+
+def file_sha256(path: Path) -> str:
+    """Digest of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,38 @@
+"""Log-power spectrogram on a linear frequency scale.
+
+Linear, not mel: what vocoders leave behind lies as much in the high bands as in the low ones
+(Sahidullah et al., Interspeech 2015).
+"""
+
+import torch
+from torch import Tensor, nn
+
+FFT_SIZE = 512
+WINDOW_SAMPLES = 400  # 25 ms at 16 kHz
+HOP_SAMPLES = 160  # 10 ms at 16 kHz
+#: Added to the power, so that digital silence has a finite logarithm: about -80 dB of full scale.
+POWER_FLOOR = 1e-8
+
+
+class LogSpectrogram(nn.Module):
+    """STFT > power > log > mean removed over time.
+
+    (batch, samples) to (batch, 1, 256 bins, frames); one frame every 10 ms. The time mean of each bin is taken
+    away: it holds the microphone and the telephone line, not the synthesis.
+    """
+
+    window: Tensor
+    num_bins = FFT_SIZE // 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("window", torch.hann_window(WINDOW_SAMPLES), persistent=False)
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """Analyse a batch."""
+        spectrum = torch.stft(
+            waveforms, FFT_SIZE, HOP_SAMPLES, WINDOW_SAMPLES, self.window, center=True, return_complex=True
+        )
+        power = spectrum.real.square() + spectrum.imag.square()
+        log_power = (power[:, : self.num_bins] + POWER_FLOOR).log()
+        return (log_power - log_power.mean(dim=-1, keepdim=True)).unsqueeze(1)
