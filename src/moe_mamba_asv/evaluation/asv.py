@@ -64,3 +64,18 @@ def read_asv_scores(path: str | PathLike[str]) -> AsvScores:
         raise ScoreError(f"{file} has no {' and no '.join(absent)} trials", wanted=", ".join(_KINDS))
     counts = rows.filter(pl.col("key") == "spoof").group_by("attack").len().sort("attack")
     return AsvScores(**by_kind, attack_counts=dict(counts.iter_rows()), source=file)
+
+
+def find_asv_scores(root: Path, kind: str, partition: str | None) -> Path | None:
+    """The ASV scores that the organisers ship inside a corpus's tree, if this corpus has them for this partition.
+
+    Args:
+        root: the tree, or the folder that holds its ``LA``.
+        kind: the corpus reader's name; only ``asvspoof2019-la`` ships them in this form.
+        partition: ``dev`` or ``eval``; there are none for ``train``.
+    """
+    if kind != "asvspoof2019-la":
+        return None
+    inside = Path("ASVspoof2019_LA_asv_scores") / f"ASVspoof2019.LA.asv.{partition}.gi.trl.scores.txt"
+    candidates = [root / inside, root / "LA" / inside]
+    return next((candidate for candidate in candidates if candidate.is_file()), None)

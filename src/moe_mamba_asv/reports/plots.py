@@ -58,15 +58,13 @@ class AttackBar:
     Attributes:
         label: as `figure_label` gives it.
         eer: height of the bar.
-        low: lower end of the interval.
-        high: upper end of the interval.
+        interval: its lower and upper end; None where none was computed.
         known: None where the corpus does not tell.
     """
 
     label: str
     eer: float
-    low: float
-    high: float
+    interval: tuple[float, float] | None
     known: bool | None
 
 
@@ -139,12 +137,12 @@ def attack_figure(bars: Sequence[AttackBar], pooled_eer: float) -> str:
     with _drawing(height_in=1.0 + 0.26 * len(bars)) as (figure, axes):
         rows = np.arange(len(bars))
         eer = 100 * np.array([bar.eer for bar in bars])
-        # An interval from resampling may leave its own point estimate out; a whisker cannot be negative.
-        below = np.maximum(0.0, eer - 100 * np.array([bar.low for bar in bars]))
-        above = np.maximum(0.0, 100 * np.array([bar.high for bar in bars]) - eer)
         colours = [KNOWN if bar.known else UNKNOWN for bar in bars]
         axes.barh(rows, eer, color=colours, height=0.7)
-        axes.errorbar(eer, rows, xerr=[below, above], fmt="none", ecolor=INK, elinewidth=1.0, capsize=2.5)
+        for row, bar in enumerate(bars):
+            if bar.interval is not None:
+                ends = 100 * np.asarray(bar.interval)
+                axes.plot(ends, [row, row], color=INK, linewidth=1.0, marker="|", markersize=6)
         axes.axvline(100 * pooled_eer, color=INK, linestyle=":", linewidth=1.0)
         axes.set_yticks(rows, [f"{bar.label} *" if bar.known else bar.label for bar in bars])
         for text in axes.get_yticklabels():

@@ -1,0 +1,1 @@
+"""How a model learns: recipes, data order, the loop, and a run that resumes."""

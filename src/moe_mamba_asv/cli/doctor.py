@@ -1,0 +1,52 @@
+"""`mma doctor`: what is installed, what works, and the command that mends the rest."""
+
+import importlib
+import importlib.metadata
+import platform
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from moe_mamba_asv.cli.terminal import SOME_FAILED, console, print_json
+
+#: Distribution, module, what it is for.
+_NEEDED = (
+    ("torch", "torch", "models"),
+    ("lightning", "lightning", "training"),
+    ("soundfile", "soundfile", "decoding"),
+    ("av", "av", "decoding M4A, video and what libsndfile refuses; codecs"),
+    ("soxr", "soxr", "resampling"),
+    ("pyworld-prebuilt", "pyworld", "WORLD attacks of minispoof"),
+    ("polars", "polars", "tables"),
+    ("matplotlib", "matplotlib", "figures"),
+)
+
+
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> None:
+    """Look at this installation. Example: `mma doctor`. Exit code 1 when something is missing."""
+    rows = [_look(*needed) for needed in _NEEDED]
+    if as_json:
+        print_json({"python": platform.python_version(), "packages": rows})
+    else:
+        table = Table("package", "version", "for", "to mend", title=f"Python {platform.python_version()}")
+        for row in rows:
+            table.add_row(row["package"], row["version"] or "[red]missing[/]", row["for"], row["remedy"] or "")
+        console.print(table)
+    if any(row["remedy"] for row in rows):
+        raise typer.Exit(SOME_FAILED)
+
+
+def _look(distribution: str, module: str, purpose: str) -> dict[str, str | None]:
+    """Import it: a package that is installed may still not load."""
+    try:
+        importlib.import_module(module)
+        version, remedy = importlib.metadata.version(distribution), None
+    except (ImportError, OSError) as error:
+        version, remedy = None, f"pip install -c constraints.txt {distribution}  ({error})"
+    return {"package": distribution, "version": version, "for": purpose, "remedy": remedy}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("doctor")(doctor)

@@ -1,0 +1,157 @@
+"""`mma evaluate`: a score file and the labels of its corpus become figures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from moe_mamba_asv.cli.terminal import DONE, SOME_FAILED, console, expected_errors, print_json, stderr
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from moe_mamba_asv.evaluation.asv import AsvScores
+    from moe_mamba_asv.evaluation.result import Evaluation, GroupResult
+
+_EXAMPLE = """\
+Judge a score file: EER, min t-DCF in both forms, per attack, known and unknown, with 95 % intervals.
+
+Example: `mma evaluate scores.tsv --corpus asvspoof2019-la --root LA --out result.json`
+
+Exit code 0: everything was judged; 1: the score file lists failed utterances, which are in no figure; 2: wrong use.
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command("evaluate", help=_EXAMPLE)(evaluate_command)
+
+
+def evaluate_command(
+    scores: Annotated[Path, typer.Argument(help="Score file: the project's own, ASVspoof 2019, 2021 or 5 form.")],
+    corpus: Annotated[str, typer.Option(help="Corpus reader, e.g. asvspoof2019-la.")],
+    root: Annotated[Path | None, typer.Option(help="The corpus's tree.")] = None,
+    protocol: Annotated[Path | None, typer.Option(help="Its protocol or key file alone, without the sound.")] = None,
+    partition: Annotated[Literal["train", "dev", "eval"], typer.Option(help="What to judge.")] = "eval",
+    subset: Annotated[str, typer.Option(help="Of ASVspoof 2021: eval, progress, hidden or all.")] = "eval",
+    asv_scores: Annotated[Path | None, typer.Option(help="ASV scores of the partition, for t-DCF.")] = None,
+    system: Annotated[str, typer.Option(help="Name of the system  [default: what the score file says].")] = "",
+    bootstrap: Annotated[int, typer.Option(min=0, help="Replicates of the EER intervals; 0 for none.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+    allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Judge a part of the partition.")] = False,
+    allow_extra: Annotated[bool, typer.Option("--allow-extra", help="Drop scores from outside it.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Write the figures here as JSON.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Figures as JSON on stdout (fractions).")] = False,
+) -> None:
+    """Judge a score file."""
+    from moe_mamba_asv.corpora.read import read_corpus
+    from moe_mamba_asv.evaluation.evaluate import evaluate
+    from moe_mamba_asv.evaluation.join import join
+    from moe_mamba_asv.scores import read_scores, write_atomically
+    from moe_mamba_asv.types import Partition
+
+    with expected_errors():
+        table = read_scores(scores)
+        labels = read_corpus(corpus, root=root, protocol=protocol, partition=Partition(partition), subset=subset)
+        trials = join(table, labels, allow_missing=allow_missing, allow_extra=allow_extra)
+        asv = _asv_scores(asv_scores, root, corpus, partition)
+        name = system or trials.system or scores.stem
+        evaluation = evaluate(trials, asv=asv, n_bootstrap=bootstrap, seed=seed, system=name)
+        if out:
+            write_atomically(
+                out, json.dumps(evaluation.to_json(), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+            )
+    _shout(evaluation)
+    if as_json:
+        print_json(evaluation.to_json())
+    else:
+        _show(evaluation)
+    raise typer.Exit(SOME_FAILED if evaluation.failed else DONE)
+
+
+def _asv_scores(file: Path | None, root: Path | None, corpus: str, partition: str) -> AsvScores | None:
+    """The ASV scores that were asked for, or those in the corpus's tree."""
+    from moe_mamba_asv.evaluation.asv import find_asv_scores, read_asv_scores
+
+    if file is None and root is not None:
+        file = find_asv_scores(root, corpus, partition)
+        if file is not None:
+            stderr.print(f"ASV scores found in the corpus: {file}", markup=False, highlight=False, soft_wrap=True)
+    return read_asv_scores(file) if file else None
+
+
+def _shout(evaluation: Evaluation) -> None:
+    """Warnings on stderr, where they are seen whatever becomes of stdout."""
+    from rich.text import Text
+
+    for warning in evaluation.warnings:
+        stderr.print(Text(f"warning: {warning}", style="bold red"), soft_wrap=True)
+
+
+def _show(evaluation: Evaluation) -> None:
+    """Tables and notes for a person: percent."""
+    from rich.text import Text
+
+    console.print(_whole_table(evaluation))
+    if evaluation.attacks:
+        console.print(_attack_table(evaluation))
+    for note in evaluation.notes:
+        console.print(Text(f"note: {note}", style="dim"), soft_wrap=True)
+
+
+def _whole_table(evaluation: Evaluation) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    where = " ".join(filter(None, (evaluation.corpus, evaluation.partition)))
+    table = Table(title=escape(f"{evaluation.system}: {where}"), title_justify="left", show_header=False)
+    table.add_column("figure")
+    table.add_column("value", justify="right")
+    table.add_column("interval")
+    table.add_row("EER", f"[bold]{_percent(evaluation.eer)}[/]", _interval(evaluation.eer_ci, evaluation.confidence))
+    table.add_row("threshold of the EER", f"{evaluation.threshold:.6g}", "accept above it")
+    if evaluation.asv:
+        asv = evaluation.asv
+        table.add_row("min t-DCF, 2019 legacy", f"{evaluation.min_tdcf_2019:.5f}", "")
+        table.add_row("min t-DCF, 2021 revised", f"{evaluation.min_tdcf_2021:.5f}", "")
+        table.add_row("EER of the ASV system", _percent(asv.eer), f"threshold {asv.threshold:.6g}")
+    table.add_row("bona fide trials", f"{evaluation.counts.bonafide:,}", "")
+    table.add_row("spoofed trials", f"{evaluation.counts.spoof:,}", "")
+    if evaluation.failed:
+        table.add_row("[bold red]failed, in no figure[/]", f"[bold red]{evaluation.failed:,}[/]", "")
+    return table
+
+
+def _attack_table(evaluation: Evaluation) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title="Spoofed trials by attack", title_justify="left")
+    for heading in ("attack", "in training", "trials", "EER", f"{evaluation.confidence:.0%} interval"):
+        table.add_column(heading, justify="left" if heading in ("attack", "in training") else "right")
+    said = {True: "known", False: "unknown", None: "?"}
+    for name, attack in evaluation.attacks.items():
+        table.add_row(escape(name), said[attack.known], *_cells(attack))
+    table.add_section()
+    for name, group in (("all known", evaluation.known), ("all unknown", evaluation.unknown)):
+        if group:
+            table.add_row(name, "", *_cells(group))
+    return table
+
+
+def _cells(group: GroupResult) -> tuple[str, str, str]:
+    return f"{group.n:,}", _percent(group.eer), _interval(group.eer_ci)
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.3f} %"
+
+
+def _interval(ends: tuple[float, float] | None, confidence: float | None = None) -> str:
+    if ends is None:
+        return "–"
+    label = f" ({confidence:.0%} interval)" if confidence else ""
+    return f"{100 * ends[0]:.2f} … {100 * ends[1]:.2f} %{label}"
