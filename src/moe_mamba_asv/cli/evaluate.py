@@ -111,13 +111,13 @@ def _whole_table(evaluation: Evaluation) -> Table:
     table.add_column("figure")
     table.add_column("value", justify="right")
     table.add_column("interval")
-    table.add_row("EER", f"[bold]{_percent(evaluation.eer)}[/]", _interval(evaluation.eer_ci, evaluation.confidence))
+    table.add_row("EER", f"[bold]{100 * evaluation.eer:.4f} %[/]", _interval(evaluation.eer_ci, evaluation.confidence))
     table.add_row("threshold of the EER", f"{evaluation.threshold:.6g}", "accept above it")
     if evaluation.asv:
         asv = evaluation.asv
         table.add_row("min t-DCF, 2019 legacy", f"{evaluation.min_tdcf_2019:.5f}", "")
         table.add_row("min t-DCF, 2021 revised", f"{evaluation.min_tdcf_2021:.5f}", "")
-        table.add_row("EER of the ASV system", _percent(asv.eer), f"threshold {asv.threshold:.6g}")
+        table.add_row("EER of the ASV system", f"{100 * asv.eer:.4f} %", f"threshold {asv.threshold:.6g}")
     table.add_row("bona fide trials", f"{evaluation.counts.bonafide:,}", "")
     table.add_row("spoofed trials", f"{evaluation.counts.spoof:,}", "")
     if evaluation.failed:

@@ -3,6 +3,7 @@
 import typer
 
 from moe_mamba_asv import __version__
+from moe_mamba_asv.cli import corpus, doctor, evaluate, export, recipes, report, score, train
 
 app = typer.Typer(
     name="mma",
@@ -22,6 +23,10 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def root(version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print it.")) -> None:
     """Detect synthetic speech: build corpora, train, score, evaluate and report."""
+
+
+for command in (corpus, train, score, evaluate, report, recipes, export, doctor):
+    command.register(app)
 
 
 def main() -> None:

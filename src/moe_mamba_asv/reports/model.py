@@ -97,25 +97,31 @@ class Provenance(_Frozen):
     Attributes:
         protocols: files that told which trial is bona fide and which is not.
         asv_scores: the ASV score file behind the t-DCF, if one was given.
-        corpus_notes: the corpus reader's choices.
-        command: what was typed; paths cut to file names.
+        command: what was typed, paths cut to file names.
         created: date of making, ISO 8601.
         version: of this package.
     """
 
     protocols: tuple[SourceFile, ...]
     asv_scores: SourceFile | None
-    corpus_notes: tuple[str, ...]
     command: str
     created: str
     version: str
 
 
 class Report(_Frozen):
-    """A whole report: one corpus partition, one or several systems."""
+    """A whole report: one or several systems on the same trials.
+
+    Attributes:
+        corpus: the corpus reader's name.
+        partition: None where the corpus does not tell.
+        systems: at least one, in the order they were given; names are unique.
+        attacks: what is published of every attack that was met, by id.
+        provenance: where the numbers come from.
+    """
 
     corpus: str
-    partition: str
+    partition: str | None
     systems: tuple[SystemReport, ...]
     attacks: tuple[AttackEntry, ...]
     provenance: Provenance

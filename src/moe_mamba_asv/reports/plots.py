@@ -28,7 +28,7 @@ BONAFIDE, SPOOF, KNOWN, UNKNOWN = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
 CURVE_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 CURVE_DASHES = ("-", "--")
 
-_DET_TICKS = (0.0001, 0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95, 0.99)
+_DET_TICKS = (0.0001, 0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95, 0.995)
 _WIDTH_IN = 4.7
 _STYLE = {
     "svg.fonttype": "none",
@@ -86,11 +86,12 @@ def det_figure(systems: Sequence[SystemReport]) -> str:
         axes.plot(ndtri([low, high]), ndtri([low, high]), color=INK, alpha=0.35, linewidth=0.8, linestyle=":")
         for number, system in enumerate(systems, start=1):
             colour, dash = curve_style(number)
-            p_fa = ndtri(np.clip(system.det.p_fa, low, high))
-            p_miss = ndtri(np.clip(system.det.p_miss, low, high))
+            # Zero errors lie at minus infinity: they are drawn on the lower edge, and the upper ends beyond the axes.
+            p_fa = ndtri(np.clip(system.det.p_fa, low, 1 - low))
+            p_miss = ndtri(np.clip(system.det.p_miss, low, 1 - low))
             axes.plot(p_fa, p_miss, color=colour, linestyle=dash, linewidth=1.8, label=str(number))
-            eer = ndtri(np.clip(system.evaluation.eer, low, high))
-            axes.plot(eer, eer, marker="o", markersize=6, color=colour, markeredgecolor=INK, markeredgewidth=0.6)
+            eer = ndtri(np.clip(system.evaluation.eer, low, 1 - low))
+            axes.plot(eer, eer, "o", markersize=6, color=colour, markeredgecolor=INK, markeredgewidth=0.6, clip_on=False)
         _probit_axes(axes, low, high)
         if len(systems) > 1:
             axes.legend(frameon=False, loc="upper right")
@@ -202,7 +203,7 @@ def _det_range(systems: Sequence[SystemReport]) -> tuple[float, float]:
     finest = min(0.5 / max(s.evaluation.counts.bonafide, s.evaluation.counts.spoof) for s in systems)
     low = float(np.clip(finest, 1e-5, 0.02))
     worst = max(s.evaluation.eer for s in systems)
-    return low, 0.6 if worst < 0.4 else 0.99
+    return low, 0.6 if worst < 0.4 else 1 - low
 
 
 def _probit_axes(axes: Axes, low: float, high: float) -> None:

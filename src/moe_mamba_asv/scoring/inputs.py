@@ -5,14 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from moe_mamba_asv.audio.endings import AUDIO_ENDINGS
 from moe_mamba_asv.errors import AudioError, CorpusError
 from moe_mamba_asv.types import Corpus
-
-#: Endings of the files that are taken from a folder; a file named by itself may end in anything.
-AUDIO_ENDINGS = frozenset(
-    ".wav .flac .mp3 .ogg .oga .opus .m4a .aac .mp4 .mkv .webm .mov .wma .aif .aiff .amr .g722".split()
-)
-
 
 @dataclass(frozen=True)
 class Input:

@@ -1,0 +1,46 @@
+# Two commands on a fresh machine with Python 3.11+ and make: `make demo` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO ?= demo
+CORPUS := --corpus minispoof --root $(DEMO)/corpus
+
+.PHONY: help setup demo test check format clean
+
+help:
+	@echo "make demo   install, then build a corpus, train, score, evaluate and report in $(DEMO)/"
+	@echo "make test   install, then run the tests"
+	@echo "make check  formatting, types, import rules, dead code"
+	@echo "make clean  remove what the other targets made"
+
+setup: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is wanted, got " + sys.version)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: setup
+	$(BIN)/mma corpus build minispoof --out $(DEMO)/corpus
+	$(BIN)/mma train lcnn-small $(CORPUS) --out $(DEMO)/run --resume
+	$(BIN)/mma score $(CORPUS) --partition eval --model $(DEMO)/run --out $(DEMO)/scores.tsv
+	$(BIN)/mma evaluate $(DEMO)/scores.tsv $(CORPUS) --out $(DEMO)/evaluation.json
+	$(BIN)/mma report $(DEMO)/scores.tsv $(CORPUS) --lang both --out $(DEMO)/report
+	@echo "The report: $(DEMO)/report/report.en.html ($(DEMO)/report/report.zh.html in Chinese)"
+
+test: setup
+	$(BIN)/pytest
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+	$(BIN)/vulture
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf .venv $(DEMO) build dist src/*.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""The embedded corpus: real speech, and real attacks on it made on the spot."""

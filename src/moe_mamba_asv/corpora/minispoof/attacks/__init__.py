@@ -1,0 +1,1 @@
+"""The spoofing algorithms of minispoof: one file an algorithm, each a function of waveform and generator."""

@@ -1,0 +1,35 @@
+"""A02: a mel spectrogram turned back into sound by Griffin-Lim, as the first neural TTS systems did."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moe_mamba_asv.corpora.minispoof.attacks.spectrum import istft, mel_filters, stft
+
+_NUM_MELS = 80
+_ITERATIONS = 32
+_MOMENTUM = 0.99
+
+
+def mel_griffin_lim(waveform: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """80 mel bands > pseudo-inverse > phases found by 32 fast Griffin-Lim iterations.
+
+    Args:
+        waveform: shape (samples,), 16 kHz.
+        rng: draws the first phases.
+
+    Returns:
+        Shape (samples,).
+
+    Source: Perraudin, Balazs & Søndergaard (2013), A fast Griffin-Lim algorithm; momentum 0.99.
+    """
+    filters = mel_filters(_NUM_MELS)
+    mel = np.abs(stft(waveform)) @ filters.T
+    magnitude = np.clip(mel @ np.linalg.pinv(filters).T, 0, None)
+    phase = np.exp(2j * np.pi * rng.random(magnitude.shape))
+    previous = np.zeros_like(phase)
+    for _ in range(_ITERATIONS):
+        rebuilt = stft(istft(magnitude * phase, len(waveform)))
+        phase = rebuilt + _MOMENTUM * (rebuilt - previous)
+        phase /= np.maximum(np.abs(phase), 1e-12)
+        previous = rebuilt
+    return istft(magnitude * phase, len(waveform))

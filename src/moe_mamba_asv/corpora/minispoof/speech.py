@@ -1,0 +1,142 @@
+"""Where the real speech of minispoof comes from: the embedded recordings, or any folder."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import numpy as np
+
+from moe_mamba_asv.errors import CorpusError
+from moe_mamba_asv.types import Partition
+
+#: Speakers of the embedded speech by partition; prompts and game lines both occur in training and evaluation.
+EMBEDDED_PARTITIONS: Mapping[str, Partition] = {
+    "allison": Partition.TRAIN,
+    "carlo": Partition.TRAIN,
+    "smallfish": Partition.TRAIN,
+    "june": Partition.DEV,
+    "ivrvoice": Partition.EVAL,
+    "bigfish": Partition.EVAL,
+}
+_AUDIO_SUFFIXES = {
+    ".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".g722", ".mp4", ".mkv", ".webm",
+}  # fmt: skip
+_DEV_SHARE, _EVAL_SHARE = 0.15, 0.35
+
+
+@dataclass(frozen=True)
+class SpeechClip:
+    """One recording of real speech.
+
+    Attributes:
+        utterance: unique name within its source.
+        path: the sound file.
+        speaker: without spaces.
+        licence: as its source states it; empty where it does not.
+    """
+
+    utterance: str
+    path: Path
+    speaker: str
+    licence: str
+
+
+@dataclass(frozen=True)
+class SpeechSource:
+    """A set of recordings and what to call it in the corpus's description."""
+
+    name: str
+    clips: tuple[SpeechClip, ...]
+
+    @property
+    def speakers(self) -> list[str]:
+        """Sorted names of the speakers."""
+        return sorted({clip.speaker for clip in self.clips})
+
+
+def embedded_speech() -> SpeechSource:
+    """The recordings inside this package; ``speech/README.md`` beside them attributes and licenses them."""
+    with as_file(files("moe_mamba_asv.corpora.minispoof") / "speech") as folder:
+        clips = [
+            SpeechClip(row["utterance"], folder / f"{row['utterance']}.flac", row["speaker"], row["licence"])
+            for row in _rows(folder / "speech.csv")
+        ]
+    return SpeechSource("embedded", tuple(clips))
+
+
+def folder_speech(folder: Path) -> SpeechSource:
+    """All sound files below a folder, or those that a ``manifest.csv`` in or next to it names.
+
+    A manifest has columns ``utt_id`` (or ``utterance``), ``path`` (relative to the manifest) and ``speaker``, and
+    may have ``licence``. Without one, the name of a file's folder is its speaker.
+
+    Raises:
+        CorpusError: the folder is absent, holds no sound, or its manifest lacks a column or repeats an utterance.
+    """
+    if not folder.is_dir():
+        raise CorpusError(f"{folder} is not a folder", wanted="a folder of speech", remedy="check --speech")
+    manifests = [path for path in (folder / "manifest.csv", folder.parent / "manifest.csv") if path.is_file()]
+    clips = _manifest_clips(manifests[0], folder) if manifests else _found_clips(folder)
+    if not clips:
+        suffixes = " ".join(sorted(_AUDIO_SUFFIXES))
+        raise CorpusError(f"{folder} holds no sound files", wanted=f"files named {suffixes}", remedy="check --speech")
+    return SpeechSource(folder.resolve().name, tuple(sorted(clips, key=lambda clip: clip.utterance)))
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        return list(csv.DictReader(file))
+
+
+def _manifest_clips(manifest: Path, folder: Path) -> list[SpeechClip]:
+    # utt_id,path,speaker,sex,source,licence,sha256
+    # LIBRI_0001,flac/LIBRI_0001.flac,LS_1688,M,LibriSpeech test-other,CC BY 4.0,eddc19ad…
+    clips: dict[str, SpeechClip] = {}
+    for number, row in enumerate(_rows(manifest), start=2):
+        utterance, path, speaker = row.get("utt_id") or row.get("utterance"), row.get("path"), row.get("speaker")
+        if not (utterance and path and speaker):
+            raise CorpusError(
+                f"{manifest}, line {number} has {', '.join(key for key in row if row[key])}",
+                wanted="values for utt_id (or utterance), path and speaker",
+                remedy="complete the line, or take the manifest away to use the folder names as speakers",
+            )
+        if utterance in clips:
+            raise CorpusError(f"{manifest}, line {number} repeats {utterance}", wanted="each utterance once")
+        clip = SpeechClip(utterance, manifest.parent / path, _one_word(speaker), row.get("licence") or "")
+        if clip.path.resolve().is_relative_to(folder.resolve()):
+            clips[utterance] = clip
+    return list(clips.values())
+
+
+def _found_clips(folder: Path) -> list[SpeechClip]:
+    paths = (path for path in folder.rglob("*") if path.suffix.lower() in _AUDIO_SUFFIXES and path.is_file())
+    return [
+        SpeechClip(path.relative_to(folder).as_posix(), path, _one_word(path.resolve().parent.name), "")
+        for path in paths
+    ]
+
+
+def _one_word(speaker: str) -> str:
+    return "_".join(speaker.split())
+
+
+def partition_speakers(speakers: Sequence[str], rng: np.random.Generator) -> dict[str, Partition]:
+    """Split speakers at random into about 50 % training, 15 % development and 35 % evaluation, none in two.
+
+    Raises:
+        CorpusError: fewer than three speakers.
+    """
+    if len(speakers) < 3:
+        raise CorpusError(
+            f"{len(speakers)} speaker(s): {', '.join(speakers)}",
+            wanted="at least 3, one for each partition",
+            remedy="add speakers, one folder each, or name them in a manifest.csv (utterance,path,speaker)",
+        )
+    shuffled = [speakers[index] for index in rng.permutation(len(speakers))]
+    num_dev, num_eval = (max(1, round(share * len(speakers))) for share in (_DEV_SHARE, _EVAL_SHARE))
+    partitions = dict.fromkeys(shuffled, Partition.TRAIN)
+    partitions.update(dict.fromkeys(shuffled[:num_dev], Partition.DEV))
+    partitions.update(dict.fromkeys(shuffled[num_dev : num_dev + num_eval], Partition.EVAL))
+    return partitions

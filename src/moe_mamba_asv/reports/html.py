@@ -1,0 +1,64 @@
+"""The report as one HTML page that needs nothing from outside itself."""
+
+from collections.abc import Mapping
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from moe_mamba_asv.reports.cautions import cautions
+from moe_mamba_asv.reports.figures import attack_labels
+from moe_mamba_asv.reports.locale import Locale, cost, count, load_locale, score
+from moe_mamba_asv.reports.model import Report
+from moe_mamba_asv.reports.plots import for_page, legend_swatch
+
+
+def render_html(report: Report, language: str, figures: Mapping[str, str]) -> str:
+    """Write the page.
+
+    Every number stands in a ``<data value="…">`` element that carries all its digits.
+
+    Args:
+        report: what to show.
+        language: one of `LANGUAGES`.
+        figures: as `draw_figures` gives them.
+    """
+    locale = load_locale(language)
+    page = _environment(locale).get_template("report.html.j2")
+    return page.render(
+        report=report,
+        cautions=cautions(report),
+        figures={name: Markup(for_page(svg, name)) for name, svg in figures.items()},
+        labels=attack_labels(report),
+    )
+
+
+def _environment(locale: Locale) -> Environment:
+    environment = Environment(
+        loader=PackageLoader("moe_mamba_asv.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+    def say(key: str, **values: object) -> Markup:
+        """A text with its placeholders filled; values that are no markup are escaped."""
+        return escape(locale.text(key)).format(**values)
+
+    environment.globals.update(say=say, texts=locale.text, term=locale.term, swatch=_swatch)
+    environment.filters.update(
+        percent=lambda value: _data(value, locale.percent(value)),
+        level=lambda value: locale.percent(value, decimals=0),
+        count=lambda value: _data(value, count(value)),
+        cost=lambda value: _data(value, cost(value)),
+        score=lambda value: _data(value, score(value)),
+    )
+    return environment
+
+
+def _data(value: float, shown: str) -> Markup:
+    return Markup('<data value="{}">{}</data>').format(repr(value), shown)
+
+
+def _swatch(number: int) -> Markup:
+    return Markup(legend_swatch(number))

@@ -1,0 +1,174 @@
+"""`mma evaluate` as a person and as a program see it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from moe_mamba_asv.cli import evaluate as command
+
+PROTOCOL_NAME = "ASVspoof2019.LA.cm.eval.trl.txt"
+ASV_NAME = "ASVspoof2019.LA.asv.eval.gi.trl.scores.txt"
+
+app = typer.Typer(name="mma")
+command.register(app)
+# With one command only, typer would drop its name.
+app.callback()(lambda: None)
+
+
+def mma(*arguments):
+    return CliRunner().invoke(app, ["evaluate", *map(str, arguments)])
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A stand-in for the official tree: protocol and ASV scores of 2019 LA eval, 60 trials of each of three kinds."""
+    root = tmp_path / "LA"
+    attacks = ["-", "A07", "A16"] * 60
+    lines = [
+        f"LA_{index % 7:04d} LA_E_{1000000 + index} - {attack} {'bonafide' if attack == '-' else 'spoof'}"
+        for index, attack in enumerate(attacks)
+    ]
+    (root / "ASVspoof2019_LA_cm_protocols").mkdir(parents=True)
+    (root / "ASVspoof2019_LA_cm_protocols" / PROTOCOL_NAME).write_text("\n".join(lines) + "\n")
+    rng = np.random.default_rng(0)
+    asv = [
+        f"{attack} {key} {mean + rng.normal():.5f}"
+        for attack, key, mean in (
+            ("bonafide", "target", 4),
+            ("bonafide", "nontarget", 0),
+            ("A07", "spoof", 3),
+            ("A16", "spoof", 3),
+        )
+        for _ in range(60)
+    ]
+    (root / "ASVspoof2019_LA_asv_scores").mkdir()
+    (root / "ASVspoof2019_LA_asv_scores" / ASV_NAME).write_text("\n".join(asv) + "\n")
+    scores = [
+        f"LA_E_{1000000 + index} {2 * (attack == '-') + rng.normal():.5f}" for index, attack in enumerate(attacks)
+    ]
+    (tmp_path / "my_system.txt").write_text("\n".join(scores) + "\n")
+    return root
+
+
+def protocol(tree):
+    return tree / "ASVspoof2019_LA_cm_protocols" / PROTOCOL_NAME
+
+
+def scores_of(tree):
+    return tree.parent / "my_system.txt"
+
+
+def test_json_on_stdout_and_nothing_else(tree):
+    result = mma(scores_of(tree), "--corpus", "asvspoof2019-la", "--protocol", protocol(tree), "--json")
+    assert result.exit_code == 0, result.output
+    value = json.loads(result.stdout)
+    assert value["counts"] == {"bonafide": 60, "spoof": 120}
+    assert (value["system"], value["corpus"], value["partition"]) == ("my_system", "asvspoof2019-la", "eval")
+    assert {name: attack["known"] for name, attack in value["attacks"].items()} == {"A07": False, "A16": True}
+    assert value["min_tdcf_2019"] is None
+
+
+def test_asv_scores_of_the_tree_are_the_default_and_it_says_so(tree):
+    with_root = mma(scores_of(tree), "--corpus", "asvspoof2019-la", "--root", tree, "--json")
+    assert with_root.exit_code == 0, with_root.output
+    assert ASV_NAME in with_root.stderr
+    asv = tree / "ASVspoof2019_LA_asv_scores" / ASV_NAME
+    named = mma(
+        *(scores_of(tree), "--corpus", "asvspoof2019-la", "--protocol", protocol(tree)), "--asv-scores", asv, "--json"
+    )
+    value = json.loads(with_root.stdout)
+    assert 0 < value["min_tdcf_2019"] < value["min_tdcf_2021"] < 1
+    assert json.loads(named.stdout)["min_tdcf_2021"] == value["min_tdcf_2021"]
+
+
+def test_table_for_a_person(tree, monkeypatch):
+    monkeypatch.setattr(command.console, "width", 120)
+    result = mma(scores_of(tree), "--corpus", "asvspoof2019-la", "--root", tree, "--system", "[mine]")
+    assert result.exit_code == 0, result.output
+    for text in ("[mine]", "EER", "2019 legacy", "2021 revised", "95% interval", "A16", "known", "all unknown", "120"):
+        assert text in result.stdout
+
+
+def test_out_is_the_same_document(tree, tmp_path):
+    out = tmp_path / "results" / "eval.json"
+    result = mma(scores_of(tree), "--corpus", "asvspoof2019-la", "--root", tree, "--json", "--out", out)
+    assert json.loads(out.read_text()) == json.loads(result.stdout)
+
+
+def test_reversed_scores_are_loud(tree, tmp_path):
+    turned = tmp_path / "reversed.txt"
+    lines = (line.split() for line in scores_of(tree).read_text().splitlines())
+    turned.write_text("".join(f"{name} {-float(score)}\n" for name, score in lines))
+    result = mma(turned, "--corpus", "asvspoof2019-la", "--protocol", protocol(tree), "--json")
+    assert "reversed" in result.stderr
+    assert json.loads(result.stdout)["eer"] > 0.5
+
+
+def test_failed_files_make_exit_code_1(tree, tmp_path):
+    names = [line.split() for line in scores_of(tree).read_text().splitlines()]
+    rows = [f"{name}\t{score}\t" for name, score in names[1:]] + [f"{names[0][0]}\t\tcannot decode"]
+    own = tmp_path / "scores.tsv"
+    own.write_text("\n".join(["# mma-scores 1", "# model: aasist", "utterance\tscore\terror", *rows]) + "\n")
+    result = mma(own, "--corpus", "asvspoof2019-la", "--protocol", protocol(tree), "--json")
+    assert result.exit_code == 1
+    assert names[0][0] in result.stderr
+    value = json.loads(result.stdout)
+    assert (value["failed"], value["counts"]["bonafide"], value["system"]) == (1, 59, "aasist")
+
+
+def test_missing_scores_stop_or_are_allowed(tree, tmp_path):
+    part = tmp_path / "part.txt"
+    part.write_text("".join(scores_of(tree).read_text().splitlines(keepends=True)[:90]))
+    arguments = (part, "--corpus", "asvspoof2019-la", "--protocol", protocol(tree), "--json")
+    refused = mma(*arguments)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "90 of 180 utterances have no score" in refused.stderr
+    allowed = mma(*arguments, "--allow-missing")
+    assert allowed.exit_code == 0
+    assert json.loads(allowed.stdout)["counts"] == {"bonafide": 30, "spoof": 60}
+    assert "90 of 180" in allowed.stderr
+
+
+@pytest.mark.parametrize("option", [("--partition", "test"), ("--bootstrap", "-1")])
+def test_wrong_use_is_exit_code_2(tree, option):
+    assert mma(scores_of(tree), "--corpus", "asvspoof2019-la", "--root", tree, *option).exit_code == 2
+
+
+def test_help_has_an_example():
+    result = mma("--help")
+    assert result.exit_code == 0
+    assert "mma evaluate scores.tsv" in result.output
+
+
+def test_the_process_never_imports_torch(tree):
+    program = (
+        "import sys, typer\n"
+        "from moe_mamba_asv.cli import evaluate\n"
+        "app = typer.Typer(); evaluate.register(app)\n"
+        "app(sys.argv[1:], standalone_mode=False)\n"
+        "heavy = {'torch', 'lightning', 'scipy', 'matplotlib', 'transformers'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)\n"
+    )
+    arguments = [str(scores_of(tree)), "--corpus", "asvspoof2019-la", "--root", str(tree)]
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "EER" in done.stdout
+
+
+@pytest.mark.shared
+def test_published_figures_from_the_command_line(shared: Path):
+    result = mma(
+        *(shared / "scores/RawGAT_ST_mul.eval.txt", "--corpus", "asvspoof2019-la"),
+        *("--protocol", shared / "asvspoof2019/protocols" / PROTOCOL_NAME),
+        *("--asv-scores", shared / "asvspoof2019/asv_scores" / ASV_NAME, "--json"),
+    )
+    assert result.exit_code == 0, result.output
+    value = json.loads(result.stdout)
+    assert (f"{value['eer']:.6f}", f"{value['min_tdcf_2019']:.5f}") == ("0.010601", "0.03354")
+    assert (value["known"]["n"], value["unknown"]["n"]) == (9828, 54054)
