@@ -125,7 +125,7 @@ def main() -> None:
             values = (utterance, source.speaker, source.language, source.sex, origin, source.licence, digest)
             rows.append(dict(zip(COLUMNS, values, strict=True)))
     with (arguments.out / "speech.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(file, list[str](COLUMNS), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     print(f"{len(rows)} clips of {len(counts)} speakers")  # noqa: T201

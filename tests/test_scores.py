@@ -159,6 +159,8 @@ def test_whole_2021_df_size(tmp_path):
         (table([]), "mma", "without rows"),
         (table([1.0, np.nan]), "mma", "no finite score for U1"),
         (table([1.0, None]), "mma", "no finite score for U1"),
+        (table([1.0, None], [None, " "]), "mma", "unclear whether scored: U1"),
+        (table([1.0, 2.0], [None, "silent"]), "mma", "unclear whether scored: U1"),
         (table([1.0, None], [None, "silent"]), "asvspoof2021", "1 files without a score: U1"),
         (table(), "asvspoof2019", "without labels"),
         (table(header={"model": "two\nlines"}), "mma", "header 'model'"),

@@ -26,10 +26,10 @@ def print_json(value: Any) -> None:
 
 @contextmanager
 def expected_errors() -> Iterator[None]:
-    """Turn an expected failure into one readable line on stderr and exit code 2."""
+    """Turn an expected failure, or a disk that refuses, into one readable line on stderr and exit code 2."""
     try:
         yield
-    except MmaError as error:
+    except (MmaError, OSError) as error:
         stderr.print(f"[bold red]error:[/] {error}", markup=True, highlight=False, soft_wrap=True)
         raise typer.Exit(WRONG_USE) from error
 

@@ -1,8 +1,8 @@
 """Model files: safetensors weights with everything inside that a score depends on.
 
-The header holds, as JSON strings: ``format``, ``recipe`` (name), ``model`` (resolved configuration),
-``label_order``, ``score_direction``, ``selection`` (which partition chose the weights, by what, at which value),
-``crop`` and ``versions``.
+The file's metadata has one entry, ``moe-mamba-asv``, a JSON object: ``format``, ``recipe`` (name), ``model``
+(resolved configuration), ``label_order``, ``score_direction``, ``selection`` (which partition chose the weights, by
+what, at which value), ``crop`` and ``versions``.
 """
 
 import hashlib
@@ -27,7 +27,9 @@ from moe_mamba_asv.models.build import ModelConfig, build_model
 from moe_mamba_asv.models.countermeasure import LABEL_ORDER, Countermeasure
 from moe_mamba_asv.scores import DIRECTION, write_atomically
 
-_FORMAT = "moe-mamba-asv 1"
+#: Safetensors writes metadata entries in random order; a single entry makes the file reproducible.
+_ENTRY = "moe-mamba-asv"
+_FORMAT = 1
 _CONFIG = TypeAdapter(ModelConfig)
 
 
@@ -94,7 +96,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
         "versions": dict(checkpoint.versions),
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.state.items()}
-    write_atomically(path, save(tensors, metadata={key: json.dumps(value) for key, value in header.items()}))
+    write_atomically(path, save(tensors, metadata={_ENTRY: json.dumps(header)}))
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -109,7 +111,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         return _load_official(path)
     header, state = _read_safetensors(path)
     if header.get("format") != _FORMAT:
-        raise CheckpointError(f"{path}: format {header.get('format')!r}", wanted=f"{_FORMAT!r} in its header")
+        raise CheckpointError(f"{path}: format {header.get('format')!r}", wanted=f"{_FORMAT} in its header")
     if tuple(header["label_order"]) != LABEL_ORDER or header["score_direction"] != DIRECTION:
         raise CheckpointError(
             f"{path}: labels {header['label_order']}, {header['score_direction']!r}",
@@ -127,7 +129,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
 def _read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     try:
         with safe_open(path, "pt") as file:
-            header = {key: json.loads(value) for key, value in (file.metadata() or {}).items() if key != "__metadata__"}
+            header = json.loads((file.metadata() or {}).get(_ENTRY, "{}"))
             return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, json.JSONDecodeError, OSError) as error:
         raise CheckpointError(

@@ -96,7 +96,7 @@ def build_report(
         systems=tuple(systems),
         attacks=_attack_entries(corpus, systems),
         provenance=Provenance(
-            protocols=tuple(_source(path) for path in corpus.sources),
+            protocols=tuple(_source(path) for path in corpus.sources if path.is_file()),
             asv_scores=_source(asv.source) if asv else None,
             command=making.command,
             created=making.created,

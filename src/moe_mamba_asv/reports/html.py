@@ -1,18 +1,18 @@
 """The report as one HTML page that needs nothing from outside itself."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from moe_mamba_asv.reports.cautions import cautions
 from moe_mamba_asv.reports.figures import attack_labels
-from moe_mamba_asv.reports.locale import Locale, cost, count, load_locale, score
+from moe_mamba_asv.reports.locale import LANGUAGES, Locale, cost, count, load_locale, score
 from moe_mamba_asv.reports.model import Report
 from moe_mamba_asv.reports.plots import for_page, legend_swatch
 
 
-def render_html(report: Report, language: str, figures: Mapping[str, str]) -> str:
+def render_html(report: Report, language: str, figures: Mapping[str, str], languages: Sequence[str] = LANGUAGES) -> str:
     """Write the page.
 
     Every number stands in a ``<data value="…">`` element that carries all its digits.
@@ -21,6 +21,7 @@ def render_html(report: Report, language: str, figures: Mapping[str, str]) -> st
         report: what to show.
         language: one of `LANGUAGES`.
         figures: as `draw_figures` gives them.
+        languages: those that are written; the page links to the other one only if it is there.
     """
     locale = load_locale(language)
     page = _environment(locale).get_template("report.html.j2")
@@ -29,6 +30,7 @@ def render_html(report: Report, language: str, figures: Mapping[str, str]) -> st
         cautions=cautions(report),
         figures={name: Markup(for_page(svg, name)) for name, svg in figures.items()},
         labels=attack_labels(report),
+        languages=languages,
     )
 
 

@@ -29,7 +29,7 @@ def render_markdown(report: Report, language: str) -> str:
 def _environment(locale: Locale) -> Environment:
     environment = Environment(
         loader=PackageLoader("moe_mamba_asv.reports"),
-        autoescape=False,  # noqa: S701 - Markdown has its own escapes, see `plain`
+        autoescape=False,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -28,9 +29,11 @@ BONAFIDE, SPOOF, KNOWN, UNKNOWN = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
 CURVE_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 CURVE_DASHES = ("-", "--")
 
-_DET_TICKS = (0.0001, 0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95, 0.995)
+_DET_TICKS = (0.0001, 0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6)
+#: Of axes that run up to 100 %, for a system near chance or beyond it.
+_DET_TICKS_WHOLE = (0.0001, 0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999, 0.9999)
 _WIDTH_IN = 4.7
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "moe-mamba-asv",
     "font.family": "sans-serif",
@@ -91,7 +94,9 @@ def det_figure(systems: Sequence[SystemReport]) -> str:
             p_miss = ndtri(np.clip(system.det.p_miss, low, 1 - low))
             axes.plot(p_fa, p_miss, color=colour, linestyle=dash, linewidth=1.8, label=str(number))
             eer = ndtri(np.clip(system.evaluation.eer, low, 1 - low))
-            axes.plot(eer, eer, "o", markersize=6, color=colour, markeredgecolor=INK, markeredgewidth=0.6, clip_on=False)
+            axes.plot(
+                eer, eer, "o", markersize=6, color=colour, markeredgecolor=INK, markeredgewidth=0.6, clip_on=False
+            )
         _probit_axes(axes, low, high)
         if len(systems) > 1:
             axes.legend(frameon=False, loc="upper right")
@@ -165,10 +170,8 @@ def for_page(svg: str, name: str) -> str:
     svg = re.sub(r'\bid="', f'id="{name}-', svg)
     svg = svg.replace("url(#", f"url(#{name}-").replace('href="#', f'href="#{name}-')
     # A viewBox alone lets the page decide the size; the drawn width is the largest that looks right.
-    width_px = round(_WIDTH_IN * 96)
-    svg = re.sub(
-        r'(<svg[^>]*?)\swidth="[^"]*"', rf'\1 aria-hidden="true" style="width:100%;max-width:{width_px}px"', svg, count=1
-    )
+    style = f"width:100%;max-width:{round(_WIDTH_IN * 96)}px"
+    svg = re.sub(r'(<svg[^>]*?)\swidth="[^"]*"', rf'\1 aria-hidden="true" style="{style}"', svg, count=1)
     svg = re.sub(r'(<svg[^>]*?)\sheight="[^"]*"', r"\1", svg, count=1)
     return svg.replace(INK, "currentColor").strip()
 
@@ -203,12 +206,13 @@ def _det_range(systems: Sequence[SystemReport]) -> tuple[float, float]:
     finest = min(0.5 / max(s.evaluation.counts.bonafide, s.evaluation.counts.spoof) for s in systems)
     low = float(np.clip(finest, 1e-5, 0.02))
     worst = max(s.evaluation.eer for s in systems)
-    return low, 0.6 if worst < 0.4 else 1 - low
+    return low, _DET_TICKS[-1] if worst < 0.4 else 1 - low
 
 
 def _probit_axes(axes: Axes, low: float, high: float) -> None:
     """Percent ticks at their normal deviates on both axes."""
-    ticks = [tick for tick in _DET_TICKS if low <= tick <= high]
+    candidates = _DET_TICKS if high == _DET_TICKS[-1] else _DET_TICKS_WHOLE
+    ticks = [tick for tick in candidates if low <= tick <= high]
     names = [f"{100 * tick:g}" for tick in ticks]
     axes.set_xticks(ndtri(ticks), names)
     axes.set_yticks(ndtri(ticks), names)

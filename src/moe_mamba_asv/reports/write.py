@@ -26,7 +26,7 @@ def write_report(report: Report, folder: Path, languages: tuple[str, ...] = LANG
     figures = draw_figures(report)
     contents: dict[str, str] = {}
     for language in languages:
-        contents[f"report.{language}.html"] = render_html(report, language, figures)
+        contents[f"report.{language}.html"] = render_html(report, language, figures, languages)
         contents[f"report.{language}.md"] = render_markdown(report, language)
     contents["report.json"] = (
         json.dumps(report.model_dump(mode="json"), ensure_ascii=False, indent=1, allow_nan=False) + "\n"

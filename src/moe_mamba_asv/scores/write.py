@@ -90,6 +90,9 @@ def _refuse_impossible(table: ScoreTable, form: ScoreForm) -> None:
     bad = table.scored.filter(~pl.col("score").is_finite().fill_null(False))
     if not bad.is_empty():
         raise ScoreError(f"no finite score for {name_some(bad['utterance'])}", wanted="a number or a reason")
+    unclear = table.failed.filter(pl.col("score").is_not_null() | (pl.col("error").str.strip_chars() == ""))
+    if not unclear.is_empty():
+        raise ScoreError(f"unclear whether scored: {name_some(unclear['utterance'])}", wanted="a score or a reason")
     unspeakable = table.frame.filter(pl.col("utterance").str.contains(r"^$|[\t\r\n]" if form == "mma" else r"^$|\s"))
     if not unspeakable.is_empty():
         raise ScoreError(f"utterance {unspeakable['utterance'][0]!r}", wanted=f"an id that the form {form} can hold")

@@ -7,6 +7,7 @@ A run folder holds ``run.json`` (what was asked), ``best.safetensors`` (the best
 import csv
 import io
 import json
+import logging
 import math
 import platform
 import shlex
@@ -19,7 +20,7 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Checkpoint as CheckpointCallback
 from torch.utils.data import DataLoader
 
 from moe_mamba_asv import __version__
@@ -94,12 +95,14 @@ def train(run: Run, *, resume: bool = False, on_progress: Progress = lambda step
     """
     _require_both_classes(run)
     _claim_folder(run, resume)
+    # Which devices there are, and what else Lightning offers, is not what a person asked.
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     learner = Learner(run.recipe, total_steps=run.total_steps, seed=run.seed)
     trainer = lightning.Trainer(
         accelerator="auto",
         devices=1,
+        # Not max_steps: with it Lightning believes that a finished epoch was cut off, and repeats its end.
         max_epochs=run.num_epochs,
-        max_steps=run.total_steps,
         callbacks=[_Keeper(run, on_progress)],
         logger=False,
         enable_checkpointing=False,
@@ -143,8 +146,11 @@ class _Data(lightning.LightningDataModule):
         )
 
 
-class _Keeper(Callback):
-    """Keeps the best and the last weights, the table of epochs, and the state to resume from."""
+class _Keeper(CheckpointCallback):
+    """Keeps the best and the last weights, the table of epochs, and the state to resume from.
+
+    Being a checkpoint callback, it is called last at the end of an epoch, after the learner and the dev pass.
+    """
 
     def __init__(self, run: Run, on_progress: Progress) -> None:
         self.run, self.on_progress = run, on_progress
@@ -164,7 +170,7 @@ class _Keeper(Callback):
         self.on_progress(trainer.global_step, self.run.total_steps, self.dev_eer)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        """Lightning calls this after the dev pass of the epoch and after the learner's own hook."""
+        """Write everything down."""
         best_before = min((epoch["dev_eer"] for epoch in self.epochs), default=math.inf)
         self.dev_eer = pl_module.dev_eer
         rate = trainer.optimizers[0].param_groups[0]["lr"]

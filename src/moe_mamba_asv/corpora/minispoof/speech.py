@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from moe_mamba_asv.audio.endings import AUDIO_ENDINGS
 from moe_mamba_asv.errors import CorpusError
 from moe_mamba_asv.types import Partition
 
@@ -20,9 +21,6 @@ EMBEDDED_PARTITIONS: Mapping[str, Partition] = {
     "ivrvoice": Partition.EVAL,
     "bigfish": Partition.EVAL,
 }
-_AUDIO_SUFFIXES = {
-    ".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".g722", ".mp4", ".mkv", ".webm",
-}  # fmt: skip
 _DEV_SHARE, _EVAL_SHARE = 0.15, 0.35
 
 
@@ -80,8 +78,8 @@ def folder_speech(folder: Path) -> SpeechSource:
     manifests = [path for path in (folder / "manifest.csv", folder.parent / "manifest.csv") if path.is_file()]
     clips = _manifest_clips(manifests[0], folder) if manifests else _found_clips(folder)
     if not clips:
-        suffixes = " ".join(sorted(_AUDIO_SUFFIXES))
-        raise CorpusError(f"{folder} holds no sound files", wanted=f"files named {suffixes}", remedy="check --speech")
+        endings = " ".join(sorted(AUDIO_ENDINGS))
+        raise CorpusError(f"{folder} holds no sound files", wanted=f"files named {endings}", remedy="check --speech")
     return SpeechSource(folder.resolve().name, tuple(sorted(clips, key=lambda clip: clip.utterance)))
 
 
@@ -111,7 +109,7 @@ def _manifest_clips(manifest: Path, folder: Path) -> list[SpeechClip]:
 
 
 def _found_clips(folder: Path) -> list[SpeechClip]:
-    paths = (path for path in folder.rglob("*") if path.suffix.lower() in _AUDIO_SUFFIXES and path.is_file())
+    paths = (path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_ENDINGS and path.is_file())
     return [
         SpeechClip(path.relative_to(folder).as_posix(), path, _one_word(path.resolve().parent.name), "")
         for path in paths
@@ -134,9 +132,9 @@ def partition_speakers(speakers: Sequence[str], rng: np.random.Generator) -> dic
             wanted="at least 3, one for each partition",
             remedy="add speakers, one folder each, or name them in a manifest.csv (utterance,path,speaker)",
         )
-    shuffled = [speakers[index] for index in rng.permutation(len(speakers))]
+    shuffled = [speakers[int(index)] for index in rng.permutation(len(speakers))]
     num_dev, num_eval = (max(1, round(share * len(speakers))) for share in (_DEV_SHARE, _EVAL_SHARE))
-    partitions = dict.fromkeys(shuffled, Partition.TRAIN)
+    partitions: dict[str, Partition] = dict.fromkeys(shuffled, Partition.TRAIN)
     partitions.update(dict.fromkeys(shuffled[:num_dev], Partition.DEV))
     partitions.update(dict.fromkeys(shuffled[num_dev : num_dev + num_eval], Partition.EVAL))
     return partitions

@@ -32,7 +32,7 @@ def lpc_vocoder(waveform: NDArray[np.float64], rng: np.random.Generator) -> NDAr
     # Twice the window: room for the filter to ring out.
     spoken = np.stack([_all_pole(speech, np.pad(pulses, (0, FFT_SAMPLES))) for speech, pulses in pairs])
     summed = overlap_add(spoken, HOP_SAMPLES)[FFT_SAMPLES // 2 :][: len(waveform)]
-    return lfilter([1.0], [1.0, -_PRE_EMPHASIS], summed)
+    return np.asarray(lfilter([1.0], [1.0, -_PRE_EMPHASIS], summed))
 
 
 def _windowed(waveform: NDArray[np.float64]) -> NDArray[np.float64]:

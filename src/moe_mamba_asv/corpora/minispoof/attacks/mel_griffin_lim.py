@@ -25,11 +25,11 @@ def mel_griffin_lim(waveform: NDArray[np.float64], rng: np.random.Generator) -> 
     filters = mel_filters(_NUM_MELS)
     mel = np.abs(stft(waveform)) @ filters.T
     magnitude = np.clip(mel @ np.linalg.pinv(filters).T, 0, None)
-    phase = np.exp(2j * np.pi * rng.random(magnitude.shape))
+    phase: NDArray[np.complex128] = np.exp(2j * np.pi * rng.random(magnitude.shape))
     previous = np.zeros_like(phase)
     for _ in range(_ITERATIONS):
         rebuilt = stft(istft(magnitude * phase, len(waveform)))
         phase = rebuilt + _MOMENTUM * (rebuilt - previous)
-        phase /= np.maximum(np.abs(phase), 1e-12)
+        phase = phase / np.maximum(np.abs(phase), 1e-12)
         previous = rebuilt
     return istft(magnitude * phase, len(waveform))

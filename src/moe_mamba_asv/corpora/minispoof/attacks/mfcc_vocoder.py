@@ -25,9 +25,9 @@ def mfcc_vocoder(waveform: NDArray[np.float64], rng: np.random.Generator) -> NDA
     source-filter model; here without their fundamental-frequency prediction.
     """
     log_mel = np.log(np.abs(stft(waveform)) ** 2 @ mel_filters(_NUM_MELS).T + 1e-10)
-    cepstra = dct(log_mel, axis=1, norm="ortho")
+    cepstra = np.asarray(dct(log_mel, axis=1, norm="ortho"))
     cepstra[:, _NUM_CEPSTRA:] = 0
-    smooth = idct(cepstra, axis=1, norm="ortho")
+    smooth = np.asarray(idct(cepstra, axis=1, norm="ortho"))
     bins_hz = np.fft.rfftfreq(FFT_SAMPLES, 1 / SAMPLE_RATE_HZ)
     centres_hz = mel_centres_hz(_NUM_MELS)[1:-1]
     envelope = np.exp(0.5 * np.stack([np.interp(bins_hz, centres_hz, frame) for frame in smooth]))

@@ -1,0 +1,109 @@
+"""Each attack changes the synthesis and nothing else."""
+
+import numpy as np
+import pytest
+
+from moe_mamba_asv.audio.facts import measure
+from moe_mamba_asv.audio.load import load_16k
+from moe_mamba_asv.corpora.minispoof.attacks.catalogue import EVAL_ATTACKS, TRAIN_ATTACKS, SpoofingAttack
+from moe_mamba_asv.corpora.minispoof.attacks.spectrum import istft, mel_filters, stft
+from moe_mamba_asv.corpora.minispoof.finish import LEVEL_DBFS, at_level, match, through_g722
+from moe_mamba_asv.corpora.minispoof.speech import embedded_speech
+from moe_mamba_asv.errors import AudioError
+
+ATTACKS = TRAIN_ATTACKS + EVAL_ATTACKS
+# One clip of each kind of recording: prompt with silent edges, game line with background noise.
+CLIPS = ("allison_001", "smallfish_010")
+
+
+def original(utterance: str) -> np.ndarray:
+    path = next(clip.path for clip in embedded_speech().clips if clip.utterance == utterance)
+    return at_level(load_16k(path))
+
+
+def spectral_distance_db(one: np.ndarray, other: np.ndarray) -> float:
+    """Median distance of log magnitudes where there is speech."""
+    one_db, other_db = (20 * np.log10(np.abs(stft(wave)) + 1e-3) for wave in (one, other))
+    loud = one_db > one_db.max() - 40
+    return float(np.median(np.abs(one_db - other_db)[loud]))
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.facts.id)
+@pytest.mark.parametrize("utterance", CLIPS)
+def test_spoof_differs_but_not_in_length_level_edges_or_codec(attack: SpoofingAttack, utterance: str) -> None:
+    bonafide = original(utterance)
+    spoof = match(attack.synthesize(bonafide, np.random.default_rng(3)), bonafide)
+    heard, wanted = through_g722(spoof) / 32768, through_g722(bonafide) / 32768
+    facts, wanted_facts = measure(heard), measure(wanted)
+    assert len(heard) == len(bonafide)
+    assert np.abs(heard).max() < 0.95
+    assert facts.level_dbfs == pytest.approx(wanted_facts.level_dbfs, abs=0.3)
+    # Three 10 ms frames: a vocoder smears an onset over its window.
+    assert facts.leading_silence_s == pytest.approx(wanted_facts.leading_silence_s, abs=0.031)
+    assert facts.trailing_silence_s == pytest.approx(wanted_facts.trailing_silence_s, abs=0.031)
+    assert facts.bandwidth_hz == pytest.approx(wanted_facts.bandwidth_hz, abs=300)
+    # Different beyond what the codec does, yet the same words: an unrelated clip is 15 dB and more away.
+    assert spectral_distance_db(bonafide, wanted) < 1 < spectral_distance_db(bonafide, spoof) < 12
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.facts.id)
+def test_same_generator_same_spoof(attack: SpoofingAttack) -> None:
+    bonafide = original(CLIPS[0])[:24_000]
+    first, second = (attack.synthesize(bonafide, np.random.default_rng(5)) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.facts.id)
+@pytest.mark.parametrize("sound", ["noise", "click"])
+def test_speechless_sound_is_survived(attack: SpoofingAttack, sound: str) -> None:
+    waveform = np.random.default_rng(0).normal(0, 0.05, 16_000) if sound == "noise" else np.eye(1, 16_000, 8_000)[0]
+    spoof = match(attack.synthesize(at_level(waveform), np.random.default_rng(0)), at_level(waveform))
+    assert np.isfinite(spoof).all()
+    assert np.abs(spoof).max() < 0.95
+
+
+def test_attack_ids_are_unique_and_only_a19_is_known_in_eval() -> None:
+    ids = [attack.facts.id for attack in ATTACKS]
+    assert len(set(ids)) == len(ids)
+    assert [attack.facts.id for attack in EVAL_ATTACKS if attack.facts.known] == ["A19"]
+    assert all(attack.facts.known for attack in TRAIN_ATTACKS)
+    known = {attack.synthesize for attack in TRAIN_ATTACKS}
+    assert all((attack.synthesize in known) == attack.facts.known for attack in ATTACKS)
+
+
+def test_istft_inverts_stft() -> None:
+    waveform = np.random.default_rng(0).normal(size=5_001)
+    np.testing.assert_allclose(istft(stft(waveform), len(waveform)), waveform, atol=1e-10)
+
+
+@pytest.mark.parametrize("num_mels", [40, 80, 128])
+def test_mel_filters_average(num_mels: int) -> None:
+    filters = mel_filters(num_mels)
+    assert filters.shape == (num_mels, 257)
+    np.testing.assert_allclose(filters.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("num_samples", [2, 999, 1_000, 16_000])
+def test_g722_keeps_length_and_takes_its_delay_out(num_samples: int) -> None:
+    tone = 0.3 * np.sin(2 * np.pi * 500 * np.arange(num_samples) / 16_000)
+    coded = through_g722(tone) / 32767
+    assert len(coded) == num_samples
+    if num_samples == 16_000:
+        # 16 to 30 dB below the tone; one sample of delay (0.2 rad) would be 0.06.
+        np.testing.assert_allclose(coded[1_000:], tone[1_000:], atol=0.02)
+
+
+def test_level_is_common_and_silence_is_refused() -> None:
+    waveform = np.random.default_rng(0).normal(0, 0.3, 16_000)
+    assert measure(at_level(waveform)).level_dbfs == pytest.approx(LEVEL_DBFS, abs=0.01)
+    with pytest.raises(AudioError, match="silent"):
+        at_level(np.zeros(16_000))
+    with pytest.raises(AudioError, match="made no sound"):
+        match(np.zeros(16_000), at_level(waveform))
+
+
+def test_edges_of_a_spoof_are_the_originals_own() -> None:
+    bonafide = original(CLIPS[0])
+    spoof = match(np.random.default_rng(0).normal(size=len(bonafide)), bonafide)
+    edge = round(0.15 * 16_000)  # the clip has 0.17 s of silence before the speech
+    np.testing.assert_array_equal(spoof[: edge - 160], bonafide[: edge - 160])
