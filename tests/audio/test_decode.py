@@ -27,14 +27,12 @@ def written(path: Path, samples: np.ndarray, rate_hz: int = RATE_HZ, subtype: st
 
 def encoded_by_pyav(path: Path, samples: np.ndarray, codec: str, rate_hz: int, *, with_video: bool = False) -> Path:
     with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate_hz, layout="mono")
         if with_video:
             pictures = container.add_stream("mpeg4", rate=25)
             pictures.width, pictures.height, pictures.pix_fmt = 64, 48, "yuv420p"
-            for _ in range(25):
-                picture = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")
-                container.mux(pictures.encode(picture))
-            container.mux(pictures.encode(None))
-        stream = container.add_stream(codec, rate=rate_hz, layout="mono")
+            picture = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")
+            container.mux([*pictures.encode(picture), *pictures.encode(None)])
         frame = av.AudioFrame.from_ndarray((samples * 32767).astype(np.int16)[None], format="s16", layout="mono")
         frame.sample_rate = rate_hz
         container.mux(stream.encode(frame))
@@ -64,7 +62,8 @@ def test_every_format_decodes_to_the_tone_that_was_encoded(tmp_path: Path, name:
     assert decoded_hz == rate_hz
     assert len(waveform) == pytest.approx(rate_hz, rel=0.06)  # encoder delay and padding
     assert strongest_hz(waveform, rate_hz) == pytest.approx(440, abs=3)
-    assert np.abs(waveform).max() == pytest.approx(0.5, abs=0.08)
+    middle = waveform[rate_hz // 4 : rate_hz // 2]  # codecs overshoot where the tone sets in
+    assert np.abs(middle).max() == pytest.approx(0.5, abs=0.05)
 
 
 @pytest.mark.parametrize("subtype", ["PCM_S8", "PCM_16", "PCM_24"])

@@ -1,4 +1,4 @@
-"""The attacks of ASVspoof 2019 LA, and the counts that its organisers and those of later corpora published.
+"""The attacks of ASVspoof 2019 LA.
 
 Source: Wang et al., "ASVspoof 2019: a large-scale public database of synthesized, converted and replayed speech",
 Computer Speech & Language, 2020.
@@ -32,12 +32,3 @@ _ROWS = (
 
 #: A01–A06 are trained on; of the eval attacks only A16 and A19 repeat a training algorithm.
 ATTACKS_2019_LA: Mapping[str, Attack] = {row[0]: Attack(*row) for row in _ROWS}
-
-#: (bona fide, spoof) by kind of corpus and partition; of ASVspoof 2021 the ``eval`` subset.
-OFFICIAL_COUNTS: Mapping[str, Mapping[str, tuple[int, int]]] = {
-    "asvspoof2019-la": {"train": (2_580, 22_800), "dev": (2_548, 22_296), "eval": (7_355, 63_882)},
-    "asvspoof2021-la": {"eval": (14_816, 133_360)},
-    "asvspoof2021-df": {"eval": (14_869, 519_059)},
-    "asvspoof5": {"train": (18_797, 163_560), "dev": (31_334, 109_616), "eval": (138_688, 542_086)},
-    "in-the-wild": {"eval": (19_963, 11_816)},
-}

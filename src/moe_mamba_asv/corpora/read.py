@@ -1,7 +1,6 @@
 """One door to every corpus."""
 
 import difflib
-from collections.abc import Mapping
 from pathlib import Path
 
 from moe_mamba_asv.corpora.asvspoof2019 import read_2019_protocol, read_asvspoof2019_la
@@ -10,23 +9,11 @@ from moe_mamba_asv.corpora.asvspoof5 import read_asvspoof5, read_asvspoof5_proto
 from moe_mamba_asv.corpora.catalogue import ATTACKS_2019_LA
 from moe_mamba_asv.corpora.folder import read_folder
 from moe_mamba_asv.corpora.in_the_wild import read_in_the_wild
+from moe_mamba_asv.corpora.kinds import KIND_BY_NAME, KINDS
 from moe_mamba_asv.corpora.manifest import read_manifest
 from moe_mamba_asv.corpora.minispoof_layout import read_minispoof
 from moe_mamba_asv.errors import CorpusError
 from moe_mamba_asv.types import Corpus, Partition
-
-#: Every kind of corpus, with what its root has to hold.
-KINDS: Mapping[str, str] = {
-    "asvspoof2019-la": "ASVspoof 2019 LA: LA/ASVspoof2019_LA_{train,dev,eval}/flac, LA/ASVspoof2019_LA_cm_protocols",
-    "asvspoof2021-la": "ASVspoof 2021 LA: ASVspoof2021_LA_eval/flac, keys/LA/CM/trial_metadata.txt",
-    "asvspoof2021-df": "ASVspoof 2021 DF: ASVspoof2021_DF_eval/flac, keys/DF/CM/trial_metadata.txt",
-    "asvspoof5": "ASVspoof 5, Track 1: ASVspoof5_protocols, flac_T, flac_D, flac_E_eval",
-    "in-the-wild": "In-the-Wild: meta.csv and the .wav files beside it",
-    "folder": "your own: bonafide/ and spoof/<attack>/, or these below train/, dev/ and eval/",
-    "manifest": "your own: a CSV, TSV or Parquet file with utterance, path, label, attack, speaker, partition …",
-    "minispoof": "what `mma corpus build minispoof` made",
-}
-
 
 def read_corpus(
     kind: str,
@@ -39,7 +26,7 @@ def read_corpus(
     """Read a corpus.
 
     Args:
-        kind: one of `KINDS`.
+        kind: one of `moe_mamba_asv.corpora.kinds.KINDS`.
         root: its folder (the file itself for a manifest).
         protocol: a protocol file; without a root, labels are read and no audio is looked for.
         partition: keep only this one; None keeps all.
@@ -90,7 +77,7 @@ def _read(kind: str, root: Path | None, protocol: Path | None, part: Partition |
 
 def _needed(place: Path | None, kind: str) -> Path:
     if place is None:
-        raise CorpusError(f"{kind} without a place", wanted=f"--root: {KINDS[kind]}")
+        raise CorpusError(f"{kind} without a place", wanted=f"--root: {KIND_BY_NAME[kind].wanted}")
     if not place.exists():
-        raise CorpusError(f"no file or folder at {place}", wanted=KINDS[kind])
+        raise CorpusError(f"no file or folder at {place}", wanted=KIND_BY_NAME[kind].wanted)
     return place

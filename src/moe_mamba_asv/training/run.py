@@ -105,7 +105,6 @@ def train(run: Run, *, resume: bool = False, on_progress: Progress = lambda step
         max_epochs=run.num_epochs,
         callbacks=[_Keeper(run, on_progress)],
         logger=False,
-        enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,

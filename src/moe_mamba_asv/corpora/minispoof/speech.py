@@ -68,7 +68,8 @@ def folder_speech(folder: Path) -> SpeechSource:
     """All sound files below a folder, or those that a ``manifest.csv`` in or next to it names.
 
     A manifest has columns ``utt_id`` (or ``utterance``), ``path`` (relative to the manifest) and ``speaker``, and
-    may have ``licence``. Without one, the name of a file's folder is its speaker.
+    may have ``licence``. Without one, the name of a file's folder is its speaker. Clips whose speaker is called the
+    same (also ``unknown``) count as one speaker and so stay in one partition.
 
     Raises:
         CorpusError: the folder is absent, holds no sound, or its manifest lacks a column or repeats an utterance.
