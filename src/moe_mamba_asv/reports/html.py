@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from moe_mamba_asv.evaluation.metrics.tdcf import C_FA, C_MISS, P_SPOOF
 from moe_mamba_asv.reports.cautions import cautions
 from moe_mamba_asv.reports.figures import attack_labels
 from moe_mamba_asv.reports.locale import LANGUAGES, Locale, cost, count, load_locale, score
@@ -48,6 +49,7 @@ def _environment(locale: Locale) -> Environment:
         return escape(locale.text(key)).format(**values)
 
     environment.globals.update(say=say, texts=locale.text, term=locale.term, swatch=_swatch)
+    environment.globals.update(p_spoof=f"{P_SPOOF:g}", c_miss=f"{C_MISS:g}", c_fa=f"{C_FA:g}")
     environment.filters.update(
         percent=lambda value: _data(value, locale.percent(value)),
         level=lambda value: locale.percent(value, decimals=0),

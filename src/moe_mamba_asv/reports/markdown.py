@@ -4,6 +4,7 @@ import re
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from moe_mamba_asv.evaluation.metrics.tdcf import C_FA, C_MISS, P_SPOOF
 from moe_mamba_asv.reports.cautions import cautions
 from moe_mamba_asv.reports.figures import attack_labels
 from moe_mamba_asv.reports.locale import Locale, cost, count, load_locale, score
@@ -39,6 +40,7 @@ def _environment(locale: Locale) -> Environment:
         return locale.text(key).format(**values)
 
     environment.globals.update(say=say, texts=locale.text, term=locale.term)
+    environment.globals.update(p_spoof=f"{P_SPOOF:g}", c_miss=f"{C_MISS:g}", c_fa=f"{C_FA:g}")
     environment.filters.update(
         percent=locale.percent,
         level=lambda value: locale.percent(value, decimals=0),

@@ -31,7 +31,7 @@ CURVE_DASHES = ("-", "--")
 
 _DET_TICKS = (0.0001, 0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6)
 #: Of axes that run up to 100 %, for a system near chance or beyond it.
-_DET_TICKS_WHOLE = (0.0001, 0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999, 0.9999)
+_DET_TICKS_WHOLE = (0.0001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.9999)
 _WIDTH_IN = 4.7
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",

@@ -62,11 +62,6 @@ class Plan:
     seed: int
     clips: tuple[ClipPlan, ...]
 
-    @property
-    def num_trials(self) -> int:
-        """Number of sound files, bona fide and spoof."""
-        return sum(len(clip.trials) for clip in self.clips)
-
     def fingerprint(self) -> str:
         """A digest of everything that decides the result; equal plans may resume one another."""
         decides = [
