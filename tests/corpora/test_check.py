@@ -7,9 +7,10 @@ import polars as pl
 import pytest
 import soundfile
 
+from moe_mamba_asv.corpora import check
 from moe_mamba_asv.corpora.check import NAMED, Finding, check_corpus
 from moe_mamba_asv.corpora.read import read_corpus
-from moe_mamba_asv.types import UTTERANCE_SCHEMA, Corpus
+from moe_mamba_asv.types import UTTERANCE_SCHEMA, Attack, Corpus
 from stand_in import RATE_HZ, asvspoof2019_tree, clip
 
 
@@ -49,6 +50,12 @@ def test_missing_files_are_counted_and_the_first_are_named(tmp_path: Path) -> No
 
 def test_a_protocol_alone_misses_no_files() -> None:
     assert check_corpus(corpus_of(bonafide("u", None)), decode_audio=True) == []
+
+
+def test_a_null_path_among_others_is_missing(tmp_path: Path, rng: np.random.Generator) -> None:
+    corpus = corpus_of(bonafide("here", sound(tmp_path / "a.flac", rng)), bonafide("gone", None))
+    (finding,) = check_corpus(corpus, decode_audio=True)
+    assert (finding.kind, finding.utterances) == ("missing", ("gone",))
 
 
 @pytest.mark.parametrize("content", [b"fLaC and no more", b""])
@@ -99,11 +106,38 @@ def test_speakers_in_two_partitions() -> None:
 def test_counts_other_than_the_official(tmp_path: Path, rng: np.random.Generator) -> None:
     root = asvspoof2019_tree(tmp_path, rng, {"eval": (3, 13)})
     findings = check_corpus(read_corpus("asvspoof2019-la", root=root, partition="eval"), decode_audio=True)
-    assert {finding.kind for finding in findings} == {"count"}
+    assert {(finding.kind, finding.severity) for finding in findings} == {("count", "error")}
     messages = [finding.message for finding in findings]
     assert "eval: 3 bonafide, officially 7,355" in messages
     assert "eval: 13 spoof, officially 63,882" in messages
     assert "eval: 1 trials of A19, officially 4,914" in messages
+
+
+def test_attacks_outside_the_catalogue_are_named() -> None:
+    rows = [("u1", None, "spoof", "A07", None, "eval"), ("u2", None, "spoof", "B07", None, "eval")]
+    catalogue = {"A07": Attack("A07", "TTS", "", "", known=False)}
+    corpus = Corpus("folder", corpus_of(*rows).table, catalogue)
+    (finding,) = check_corpus(corpus, decode_audio=False)
+    assert (finding.kind, finding.severity, finding.utterances) == ("attack", "warning", ("u2",))
+    assert "B07" in finding.message
+    assert check_corpus(corpus_of(*rows), decode_audio=False) == []
+
+
+def test_an_interrupted_check_decodes_no_more_than_is_queued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[Path] = []
+    monkeypatch.setattr(check, "QUEUED", 4)
+    monkeypatch.setattr(check, "decode", decoded.append)
+    rows = []
+    for n in range(40):
+        (tmp_path / str(n)).write_bytes(bytes(n))
+        rows.append(bonafide(f"u{n}", tmp_path / str(n)))
+
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        check_corpus(corpus_of(*rows), decode_audio=True, on_progress=interrupt)
+    assert 1 <= len(decoded) <= 4
 
 
 def test_progress_reaches_its_end(tmp_path: Path, rng: np.random.Generator) -> None:

@@ -92,6 +92,7 @@ def test_2021_df_conditions(tmp_path: Path) -> None:
     spoof = row(corpus, "DF_E_2000011")
     assert (spoof["compression"], spoof["source"], spoof["vocoder"]) == ("nocodec", "asvspoof", "traditional_vocoder")
     assert (spoof["speaker"], spoof["attack"], spoof["subset"]) == ("LA_0023", "A14", "progress")
+    assert corpus.conditions == ["compression", "source", "trim", "subset", "vocoder"]
 
 
 @pytest.mark.parametrize("track", ["LA", "DF"])
@@ -119,8 +120,9 @@ def test_2021_names_the_subsets(tmp_path: Path) -> None:
         read_corpus("asvspoof2021-la", protocol=write(tmp_path / "keys.txt", LINE_2021_LA), subset="evaluation")
 
 
-def test_asvspoof5_tree(tmp_path: Path) -> None:
-    protocols = tmp_path / "ASVspoof5_protocols"
+@pytest.mark.parametrize("folder", ["ASVspoof5_protocols", ""])
+def test_asvspoof5_tree(tmp_path: Path, folder: str) -> None:
+    protocols = tmp_path / folder
     write(protocols / "ASVspoof5.train.tsv", LINE_5_TRAIN)
     write(protocols / "ASVspoof5.dev.track_1.tsv", LINE_5_DEV)
     write(protocols / "ASVspoof5.eval.track_1.tsv", LINE_5_EVAL)
@@ -130,14 +132,30 @@ def test_asvspoof5_tree(tmp_path: Path) -> None:
     assert row(corpus, "D_0000000190")["attack"] is None
     spoof = row(corpus, "E_0009538969")
     assert (spoof["attack"], spoof["codec"], spoof["codec_quality"], spoof["sex"]) == ("A26", "C05", "2", "M")
-    folders = [Path(path or "").parent.name for path in corpus.table["path"]]
-    assert folders == ["flac_T", "flac_D", "flac_E_eval"]
+    assert [Path(path).parent.name for path in corpus.table["path"]] == ["flac_T", "flac_D", "flac_E_eval"]
 
 
 @pytest.mark.parametrize(("line", "partition"), [(LINE_5_TRAIN, "train"), (LINE_5_DEV, "dev"), (LINE_5_EVAL, "eval")])
 def test_asvspoof5_protocol_alone(tmp_path: Path, line: str, partition: str) -> None:
     corpus = read_corpus("asvspoof5", protocol=write(tmp_path / "some.tsv", line))
     assert corpus.table["partition"].to_list() == [partition]
+
+
+@pytest.mark.parametrize(
+    ("kind", "lines", "paths"),
+    [
+        ("asvspoof2019-la", [LINE_2019], ["LA/ASVspoof2019_LA_eval/flac/LA_E_2834763.flac"]),
+        ("asvspoof5", [LINE_5_TRAIN, LINE_5_DEV], ["flac_T/T_0000000000.flac", "flac_D/D_0000000190.flac"]),
+    ],
+)
+def test_protocol_and_root_together(tmp_path: Path, kind: str, lines: list[str], paths: list[str]) -> None:
+    (tmp_path / "LA").mkdir()
+    protocol = write(tmp_path / "mine.txt", *lines)
+    corpus = read_corpus(kind, root=tmp_path, protocol=protocol)
+    assert corpus.table["path"].to_list() == [str(tmp_path / path) for path in paths]
+    assert corpus.sources == (protocol,)
+    with pytest.raises(CorpusError, match="nowhere"):
+        read_corpus(kind, root=tmp_path / "nowhere", protocol=protocol)
 
 
 @pytest.mark.parametrize("inside", ["", "release_in_the_wild"])
@@ -184,6 +202,13 @@ def test_manifest(tmp_path: Path, ending: str) -> None:
         assert row(corpus, "a")["path"] == str(tmp_path / "x" / "a.wav")
         assert row(corpus, "b")["path"] == "/elsewhere/b.wav"
         assert row(corpus, "b")["room"] == "car"
+
+
+def test_manifest_takes_other_words_for_the_labels(tmp_path: Path) -> None:
+    words = ("Bona-Fide", "GENUINE", "real", "bonafide", "Fake", "SPOOF", "")
+    manifest = write(tmp_path / "mine.csv", "utterance,label", *(f"u{n},{word}" for n, word in enumerate(words)), "")
+    corpus = read_corpus("manifest", root=manifest)
+    assert corpus.table["label"].to_list() == ["bonafide"] * 4 + ["spoof"] * 2 + [None]
 
 
 def test_manifest_needs_an_id(tmp_path: Path) -> None:
@@ -233,7 +258,7 @@ def test_white_space_is_forgiven(tmp_path: Path) -> None:
 
 def test_an_unknown_label_is_named(tmp_path: Path) -> None:
     protocol = write(tmp_path / "protocol.txt", LINE_2019, "LA_0039 LA_E_7 - A11 fake")
-    with pytest.raises(CorpusError, match=r"protocol\.txt.*'fake'"):
+    with pytest.raises(CorpusError, match=r"protocol\.txt, line 2: label 'fake' of LA_E_7"):
         read_corpus("asvspoof2019-la", protocol=protocol)
 
 

@@ -22,7 +22,7 @@ def test_any_length_forward_and_backward(num_samples: int) -> None:
 
 
 def test_level_does_not_move_the_score_of_loud_clips() -> None:
-    """The time mean of each log bin is removed, and with it any constant gain."""
+    """The mean of the log spectrogram is removed, and with it any constant gain."""
     torch.manual_seed(0)
     model = build_model(CONFIG).eval()
     waveform = torch.randn(1, 16_000)

@@ -25,6 +25,8 @@ OVERRIDES = [
     "training.batch_size=4",
     "training.epochs=3",
     "training.num_samples=8000",
+    "training.crop_samples=8000",
+    "training.crops_per_clip=2",
     "training.learning_rate=0.01",
 ]
 
@@ -42,17 +44,17 @@ def _run(root: Path, out: Path, *, dev: Partition = Partition.DEV, **options) ->
 def test_it_learns_and_says_what_chose_the_weights(root: Path, tmp_path: Path) -> None:
     best = load_checkpoint(train(_run(root, tmp_path / "run")))
     assert best.selection["partition"] == "dev"
-    assert best.selection["value"] == 0  # hum and buzz are far apart
+    assert best.selection["value"] < 0.2  # hum and buzz are far apart
     assert best.num_samples == 8000
     with (tmp_path / "run" / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert [int(row["step"]) for row in rows] == [4, 8, 12]
+    assert [int(row["step"]) for row in rows] == [8, 16, 24]
     assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
 
 
 def test_the_seed_decides_the_run_and_the_workers_nothing(root: Path, tmp_path: Path) -> None:
     files = [
-        train(_run(root, tmp_path / name, seed=seed, workers=workers, max_steps=6)).read_bytes()
+        train(_run(root, tmp_path / name, seed=seed, workers=workers, max_steps=11)).read_bytes()
         for name, seed, workers in [("a", 1, 0), ("b", 1, 2), ("c", 2, 0)]
     ]
     assert files[0] == files[1]
@@ -63,7 +65,7 @@ class _Stop(BaseException):
     """Not an error of the program: somebody pulled the plug."""
 
 
-@pytest.mark.parametrize("stop_at", [1, 5, 8, 11])
+@pytest.mark.parametrize("stop_at", [1, 9, 16, 23])
 def test_a_stopped_run_resumes_to_the_same_weights(root: Path, tmp_path: Path, stop_at: int) -> None:
     whole = train(_run(root, tmp_path / "whole"))
 
@@ -86,7 +88,7 @@ def test_the_command_killed_and_repeated_ends_with_the_same_weights(
         options = [word for override in [*OVERRIDES, "training.epochs=6"] for word in ("--set", override)]
         command = ["train", "lcnn-small", "--corpus", "folder", "--root", str(root), "--out", str(out), "--resume"]
         program = "from moe_mamba_asv.cli.main import main; main()"
-        return subprocess.Popen([sys.executable, "-c", program, *command, *options], stderr=subprocess.PIPE)
+        return subprocess.Popen([sys.executable, "-c", program, *command, *options], stderr=subprocess.DEVNULL)
 
     whole = start(tmp_path / "whole")
     victim = start(tmp_path / "parts")
@@ -94,12 +96,11 @@ def test_the_command_killed_and_repeated_ends_with_the_same_weights(
     while not state.exists() and victim.poll() is None:
         time.sleep(0.005)
     os.kill(victim.pid, kill)
-    victim.communicate()
+    victim.wait()
     assert start(tmp_path / "parts").wait() == 0
     assert whole.wait() == 0
     for name in ("best.safetensors", "last.safetensors"):
         assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
-    whole.communicate()
 
 
 def test_a_folder_with_a_run_is_not_overwritten(root: Path, tmp_path: Path) -> None:
@@ -132,10 +133,15 @@ def test_run_json_repeats_the_question(root: Path, tmp_path: Path) -> None:
 
 
 def test_an_epoch_hears_every_clip_once() -> None:
-    batches = list(ShuffledBatches(12, 4, seed=3, epoch=2, num_batches=3))
+    batches = list(ShuffledBatches(12, 1, 4, seed=3, epoch=2, num_batches=3))
     assert sorted(row for batch in batches for _, row in batch) == list(range(12))
     assert [batch[0][0] for batch in batches] == [6, 7, 8]
-    assert batches != list(ShuffledBatches(12, 4, seed=3, epoch=1, num_batches=3))
+    assert batches != list(ShuffledBatches(12, 1, 4, seed=3, epoch=1, num_batches=3))
+
+
+def test_an_epoch_may_hear_every_clip_more_than_once() -> None:
+    batches = list(ShuffledBatches(4, 3, 4, seed=3, epoch=0, num_batches=3))
+    assert sorted(row for batch in batches for _, row in batch) == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
 
 
 def test_crops_move_with_the_step_in_training_and_stand_still_on_dev(root: Path) -> None:

@@ -35,11 +35,11 @@ def list_kinds(as_json: AsJson = False) -> None:
 def check(
     kind: Annotated[str, typer.Argument(help="Kind of corpus; see `mma corpus list`.")],
     root: Annotated[Path | None, typer.Option(help="Its folder.")] = None,
-    protocol: Annotated[Path | None, typer.Option(help="A protocol file alone: labels without audio.")] = None,
+    protocol: Annotated[Path | None, typer.Option(help="A protocol file; without --root, labels alone.")] = None,
     decode: Annotated[bool, typer.Option(help="Decode every file to its end.")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Look for missing and undecodable files, duplicates, wrong counts and shared speakers.
+    """Look for missing and undecodable files, duplicates, wrong counts, strange attacks and shared speakers.
 
     Exit code 1 when something makes numbers wrong.
 

@@ -36,7 +36,7 @@ def evaluate_command(
     root: Annotated[Path | None, typer.Option(help="The corpus's tree.")] = None,
     protocol: Annotated[Path | None, typer.Option(help="Its protocol or key file alone, without the sound.")] = None,
     partition: Annotated[Literal["train", "dev", "eval"], typer.Option(help="What to judge.")] = "eval",
-    subset: Annotated[str, typer.Option(help="Of ASVspoof 2021: eval, progress, hidden or all.")] = "eval",
+    subset: Annotated[Literal["eval", "progress", "hidden", "all"], typer.Option(help="Of ASVspoof 2021.")] = "eval",
     asv_scores: Annotated[Path | None, typer.Option(help="ASV scores of the partition, for t-DCF.")] = None,
     system: Annotated[str, typer.Option(help="Name of the system  [default: what the score file says].")] = "",
     bootstrap: Annotated[int, typer.Option(min=0, help="Replicates of the EER intervals; 0 for none.")] = 1000,
@@ -55,9 +55,10 @@ def evaluate_command(
 
     with expected_errors():
         table = read_scores(scores)
-        labels = read_corpus(corpus, root=root, protocol=protocol, partition=Partition(partition), subset=subset)
+        phase = None if subset == "all" else subset
+        labels = read_corpus(corpus, root=root, protocol=protocol, partition=Partition(partition), subset=phase)
         trials = join(table, labels, allow_missing=allow_missing, allow_extra=allow_extra)
-        asv = _asv_scores(asv_scores, root, corpus, partition)
+        asv = asked_or_found_asv_scores(asv_scores, root, corpus, partition)
         name = system or trials.system or scores.stem
         evaluation = evaluate(trials, asv=asv, n_bootstrap=bootstrap, seed=seed, system=name)
         if out:
@@ -72,7 +73,7 @@ def evaluate_command(
     raise typer.Exit(SOME_FAILED if evaluation.failed else DONE)
 
 
-def _asv_scores(file: Path | None, root: Path | None, corpus: str, partition: str) -> AsvScores | None:
+def asked_or_found_asv_scores(file: Path | None, root: Path | None, corpus: str, partition: str) -> AsvScores | None:
     """The ASV scores that were asked for, or those in the corpus's tree."""
     from moe_mamba_asv.evaluation.asv import find_asv_scores, read_asv_scores
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from moe_mamba_asv import __version__
+from moe_mamba_asv.cli.evaluate import asked_or_found_asv_scores
 from moe_mamba_asv.cli.terminal import DONE, SOME_FAILED, console, expected_errors, print_json, stderr
 
 if TYPE_CHECKING:
-    from moe_mamba_asv.evaluation.asv import AsvScores
     from moe_mamba_asv.reports.model import Report
 
 _EXAMPLE = """\
@@ -37,7 +37,7 @@ def report_command(
     root: Annotated[Path | None, typer.Option(help="The corpus's tree.")] = None,
     protocol: Annotated[Path | None, typer.Option(help="Its protocol or key file alone, without the sound.")] = None,
     partition: Annotated[Literal["train", "dev", "eval"], typer.Option(help="What to judge.")] = "eval",
-    subset: Annotated[str, typer.Option(help="Of ASVspoof 2021: eval, progress, hidden or all.")] = "eval",
+    subset: Annotated[Literal["eval", "progress", "hidden", "all"], typer.Option(help="Of ASVspoof 2021.")] = "eval",
     asv_scores: Annotated[Path | None, typer.Option(help="ASV scores of the partition, for t-DCF.")] = None,
     lang: Annotated[Literal["en", "zh", "both"], typer.Option(help="Language of the pages.")] = "both",
     bootstrap: Annotated[int, typer.Option(min=0, help="Replicates of the EER intervals; 0 for none.")] = 1000,
@@ -54,7 +54,8 @@ def report_command(
     from moe_mamba_asv.types import Partition
 
     with expected_errors():
-        labels = read_corpus(corpus, root=root, protocol=protocol, partition=Partition(partition), subset=subset)
+        phase = None if subset == "all" else subset
+        labels = read_corpus(corpus, root=root, protocol=protocol, partition=Partition(partition), subset=phase)
         options = {"--corpus": corpus, "--root": root, "--protocol": protocol, "--partition": partition}
         options |= {"--subset": None if subset == "eval" else subset, "--asv-scores": asv_scores}
         options |= {"--bootstrap": bootstrap, "--seed": seed}
@@ -64,7 +65,7 @@ def report_command(
             scores,
             labels,
             Making(command=_command(scores, options), created=today, version=__version__),
-            asv=_asv_scores(asv_scores, root, corpus, partition),
+            asv=asked_or_found_asv_scores(asv_scores, root, corpus, partition),
             num_bootstrap=bootstrap,
             seed=seed,
             allow_missing=allow_missing,
@@ -84,15 +85,6 @@ def _command(scores: list[Path], options: dict[str, object]) -> str:
         elif value is not None and value is not False:
             words += [option, value.resolve().name if isinstance(value, Path) else str(value)]
     return shlex.join(words)
-
-
-def _asv_scores(file: Path | None, root: Path | None, corpus: str, partition: str) -> AsvScores | None:
-    """The ASV scores that were asked for, or those in the corpus's tree."""
-    from moe_mamba_asv.evaluation.asv import find_asv_scores, read_asv_scores
-
-    if file is None and root is not None:
-        file = find_asv_scores(root, corpus, partition)
-    return read_asv_scores(file) if file else None
 
 
 def _tell(report: Report, files: list[Path], as_json: bool) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from moe_mamba_asv.corpora.catalogue import ATTACKS_2019_LA
-from moe_mamba_asv.corpora.protocol import in_folder, read_words, utterance_table
+from moe_mamba_asv.corpora.protocol import in_folder, in_partition_folders, read_words, stack, utterance_table
 from moe_mamba_asv.errors import CorpusError
 from moe_mamba_asv.types import Attack, Corpus, Partition
 
@@ -66,22 +66,28 @@ def read_2019_layout(layout: Layout, root: Path, partition: Partition | None, at
             remedy="--root with that folder",
         )
     tables = [
-        read_words(source, _COLUMNS).with_columns(
-            in_folder(layout.audio(root, part), ".flac"), partition=pl.lit(part.value)
+        utterance_table(
+            read_words(source, _COLUMNS).with_columns(
+                in_folder(layout.audio(root, part), ".flac"), partition=pl.lit(part.value)
+            ),
+            source,
         )
         for source, part in zip(sources, wanted, strict=True)
     ]
-    return Corpus(layout.kind, utterance_table(pl.concat(tables), sources[0]), attacks, tuple(sources))
+    return Corpus(layout.kind, stack(tables, sources), attacks, tuple(sources))
 
 
 def read_asvspoof2019_la(root: Path, partition: Partition | None) -> Corpus:
     """Read the official tree; ``root`` is ``LA`` or the folder that holds it."""
-    inner = root / "LA"
-    return read_2019_layout(LAYOUT_2019_LA, inner if inner.is_dir() else root, partition, ATTACKS_2019_LA)
+    return read_2019_layout(LAYOUT_2019_LA, _inner(root), partition, ATTACKS_2019_LA)
 
 
-def read_2019_protocol(kind: str, protocol: Path, attacks: Mapping[str, Attack]) -> Corpus:
-    """Read a protocol file alone, without audio.
+def _inner(root: Path) -> Path:
+    return root / "LA" if (root / "LA").is_dir() else root
+
+
+def read_2019_protocol(protocol: Path, root: Path | None) -> Corpus:
+    """Read a protocol file instead of the official ones; without ``root``, labels alone.
 
     The partition is that of the utterance's name (``LA_T_``, ``LA_D_``, ``LA_E_``), or else that of the file's
     name, or else eval.
@@ -90,4 +96,7 @@ def read_2019_protocol(kind: str, protocol: Path, attacks: Mapping[str, Attack])
     letter = pl.col("utterance").str.extract(r"^[A-Z]+_([TDE])_", 1)
     by_letter = letter.replace_strict({p.value[0].upper(): p.value for p in Partition}, default=named.value)
     frame = read_words(protocol, _COLUMNS).with_columns(by_letter.alias("partition"))
-    return Corpus(kind, utterance_table(frame, protocol), attacks, (protocol,))
+    if root is not None:
+        folders = {part: LAYOUT_2019_LA.audio(_inner(root), part) for part in Partition}
+        frame = frame.with_columns(in_partition_folders(folders, ".flac"))
+    return Corpus(LAYOUT_2019_LA.kind, utterance_table(frame, protocol), ATTACKS_2019_LA, (protocol,))

@@ -9,21 +9,21 @@ from pathlib import Path
 import polars as pl
 
 from moe_mamba_asv.corpora.catalogue import ATTACKS_2019_LA
-from moe_mamba_asv.corpora.protocol import in_folder, read_words, utterance_table
+from moe_mamba_asv.corpora.protocol import in_folder, read_words, refuse_other_words, utterance_table
 from moe_mamba_asv.errors import CorpusError
 from moe_mamba_asv.types import Corpus, Partition
 
-# LA_0009 LA_E_9332881 alaw ita_tx A07 spoof notrim progress
-# LA_0020 LA_E_6866159 alaw loc_tx bonafide bonafide notrim eval
-# LA_0015 LA_E_4581379 none - A11 spoof trim hidden
+# LA_0009 LA_E_9332881 alaw ita_tx A07 spoof notrim eval
+# LA_0009 LA_E_8589971 alaw loc_tx A07 spoof notrim progress
+# LA_0020 LA_E_7294490 g722 loc_tx bonafide bonafide notrim eval
 _LA = ("speaker", "utterance", "codec", "transmission", "attack", "label", "trim", "subset")
 
 # LA_0023 DF_E_2000011 nocodec asvspoof A14 spoof notrim progress traditional_vocoder - - - -
-# TEF2 DF_E_2000013 low_m4a vcc2020 Task1-team20 spoof notrim eval neural_vocoder_nonautoregressive Task1 team20 FF E
-# VCC2SF1 DF_E_2000230 high_ogg vcc2018 - bonafide notrim eval bonafide - - - -
+# LA_0043 DF_E_2000026 mp3m4a asvspoof A09 spoof notrim eval traditional_vocoder - - - -
+# The organisers document no meaning for the last four words.
 _DF = (
     *("speaker", "utterance", "compression", "source", "attack", "label", "trim", "subset", "vocoder"),
-    *("task", "team", "sex_pair", "language"),
+    *("_10", "_11", "_12", "_13"),
 )
 
 SUBSETS = ("eval", "progress", "hidden")
@@ -39,13 +39,14 @@ def read_asvspoof2021(track: str, *, root: Path | None, protocol: Path | None, s
         subset: ``eval``, ``progress`` or ``hidden``; None keeps all three. Published figures are on ``eval``.
 
     Raises:
-        CorpusError: the keys are not there or malformed, or the subset is none of the three.
+        CorpusError: the keys are not there or malformed, or a subset is none of the three.
     """
     if subset is not None and subset not in SUBSETS:
         raise CorpusError(f"subset {subset!r}", wanted=" | ".join(SUBSETS))
     name = track.upper()
     keys = protocol or _find_keys(root, name)
     frame = read_words(keys, _LA if track == "la" else _DF).with_columns(partition=pl.lit(Partition.EVAL.value))
+    refuse_other_words(frame, keys, "subset", SUBSETS)
     if root is not None:
         frame = frame.with_columns(in_folder(root / f"ASVspoof2021_{name}_eval" / "flac", ".flac"))
     notes: tuple[str, ...] = ()

@@ -29,7 +29,7 @@ def read_folder(root: Path, partition: Partition | None) -> Corpus:
         raise CorpusError(
             f"no audio in {root}/bonafide or {root}/spoof", wanted="bonafide/ and spoof/<attack>/ with audio"
         )
-    columns = {name: pl.String for name in ("utterance", "path", "label", "attack", "partition")}
+    columns = [(name, pl.String) for name in ("utterance", "path", "label", "attack", "partition")]
     frame = pl.DataFrame(rows, schema=columns, orient="row")
     attacks = {
         attack: Attack(attack, "", "", "", known=attack in trained)

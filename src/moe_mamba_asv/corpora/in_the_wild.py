@@ -7,8 +7,8 @@ from pathlib import Path
 
 import polars as pl
 
+from moe_mamba_asv.corpora.protocol import LINE, utterance_table
 from moe_mamba_asv.errors import CorpusError
-from moe_mamba_asv.corpora.protocol import utterance_table
 from moe_mamba_asv.types import Corpus, Partition
 
 # file,speaker,label
@@ -35,6 +35,7 @@ def read_in_the_wild(*, root: Path | None, protocol: Path | None) -> Corpus:
         label=pl.col("label").replace("bona-fide", "bonafide"),
         speaker="speaker",
         partition=pl.lit(Partition.EVAL.value),
+        **{LINE: pl.int_range(2, pl.len() + 2)},
     )
     if folder is not None:
         frame = frame.with_columns(path=pl.concat_str(pl.lit(f"{folder}/"), "utterance", pl.lit(".wav")))

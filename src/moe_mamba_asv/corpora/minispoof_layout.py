@@ -16,7 +16,7 @@ def read_minispoof(root: Path, partition: Partition | None) -> Corpus:
     try:
         rows = json.loads(description.read_text())["attacks"]
         attacks = {row["id"]: Attack(**{key: row[key] for key in Attack.__dataclass_fields__}) for row in rows}
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise CorpusError(
             f"{description} cannot be read ({error!r})",
             wanted="a finished minispoof corpus",

@@ -3,10 +3,9 @@
 import difflib
 from pathlib import Path
 
+from moe_mamba_asv.corpora.asvspoof5 import read_asvspoof5, read_asvspoof5_protocol
 from moe_mamba_asv.corpora.asvspoof2019 import read_2019_protocol, read_asvspoof2019_la
 from moe_mamba_asv.corpora.asvspoof2021 import read_asvspoof2021
-from moe_mamba_asv.corpora.asvspoof5 import read_asvspoof5, read_asvspoof5_protocol
-from moe_mamba_asv.corpora.catalogue import ATTACKS_2019_LA
 from moe_mamba_asv.corpora.folder import read_folder
 from moe_mamba_asv.corpora.in_the_wild import read_in_the_wild
 from moe_mamba_asv.corpora.kinds import KIND_BY_NAME, KINDS
@@ -14,6 +13,7 @@ from moe_mamba_asv.corpora.manifest import read_manifest
 from moe_mamba_asv.corpora.minispoof_layout import read_minispoof
 from moe_mamba_asv.errors import CorpusError
 from moe_mamba_asv.types import Corpus, Partition
+
 
 def read_corpus(
     kind: str,
@@ -28,7 +28,7 @@ def read_corpus(
     Args:
         kind: one of `moe_mamba_asv.corpora.kinds.KINDS`.
         root: its folder (the file itself for a manifest).
-        protocol: a protocol file; without a root, labels are read and no audio is looked for.
+        protocol: a protocol file, read instead of the one under root; without a root, labels alone.
         partition: keep only this one; None keeps all.
         subset: of ASVspoof 2021; None keeps all.
 
@@ -56,13 +56,13 @@ def _partition(name: str) -> Partition:
 def _read(kind: str, root: Path | None, protocol: Path | None, part: Partition | None, subset: str | None) -> Corpus:
     match kind:
         case "asvspoof2019-la" if protocol is not None:
-            return read_2019_protocol(kind, protocol, ATTACKS_2019_LA)
+            return read_2019_protocol(protocol, root and _needed(root, kind))
         case "asvspoof2019-la":
             return read_asvspoof2019_la(_needed(root, kind), part)
         case "asvspoof2021-la" | "asvspoof2021-df":
             return read_asvspoof2021(kind[-2:], root=root, protocol=protocol, subset=subset)
         case "asvspoof5" if protocol is not None:
-            return read_asvspoof5_protocol(protocol)
+            return read_asvspoof5_protocol(protocol, root and _needed(root, kind))
         case "asvspoof5":
             return read_asvspoof5(_needed(root, kind), part)
         case "in-the-wild":

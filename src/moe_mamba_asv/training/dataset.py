@@ -4,9 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
@@ -39,11 +37,6 @@ class Clips(Dataset[tuple[Tensor, Tensor, Tensor]]):
     def __len__(self) -> int:
         return len(self.table)
 
-    @property
-    def labels(self) -> NDArray[np.int64]:
-        """(clips,), indices into `LABEL_ORDER`."""
-        return (self.table["label"] == LABEL_ORDER[1]).cast(pl.Int64).to_numpy()
-
     def __getitem__(self, position: Position) -> tuple[Tensor, Tensor, Tensor]:
         """The crop that training hears of a row in a step."""
         step, row = position
@@ -62,27 +55,31 @@ class ShuffledBatches(Sampler[list[Position]]):
 
     Args:
         num_clips: in the training partition.
+        crops_per_clip: how often the epoch hears each of them.
         batch_size: clips a batch.
         seed: of the run.
         epoch: counted from 0.
         num_batches: of this epoch; fewer than all in the last one of a run with a step limit.
     """
 
-    def __init__(self, num_clips: int, batch_size: int, *, seed: int, epoch: int, num_batches: int) -> None:
-        self.num_clips, self.batch_size, self.seed = num_clips, batch_size, seed
+    def __init__(
+        self, num_clips: int, crops_per_clip: int, batch_size: int, *, seed: int, epoch: int, num_batches: int
+    ) -> None:
+        self.num_clips, self.num_crops = num_clips, num_clips * crops_per_clip
+        self.batch_size, self.seed = batch_size, seed
         self.epoch, self.num_batches = epoch, num_batches
 
     def __len__(self) -> int:
         return self.num_batches
 
     def __iter__(self) -> Iterator[list[Position]]:
-        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.num_clips)
-        first_step = self.epoch * batches_per_epoch(self.num_clips, self.batch_size)
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.num_crops) % self.num_clips
+        first_step = self.epoch * batches_per_epoch(self.num_crops, self.batch_size)
         for number in range(self.num_batches):
             rows = order[number * self.batch_size : (number + 1) * self.batch_size]
             yield [(first_step + number, int(row)) for row in rows]
 
 
-def batches_per_epoch(num_clips: int, batch_size: int) -> int:
+def batches_per_epoch(num_crops: int, batch_size: int) -> int:
     """Full batches in one pass; a corpus smaller than a batch makes one short batch."""
-    return max(1, num_clips // batch_size)
+    return max(1, num_crops // batch_size)

@@ -66,7 +66,8 @@ class Run:
     @property
     def steps_per_epoch(self) -> int:
         """Steps in one pass over the training partition."""
-        return batches_per_epoch(len(self.train.table), self.recipe.training.batch_size)
+        config = self.recipe.training
+        return batches_per_epoch(len(self.train.table) * config.crops_per_clip, config.batch_size)
 
     @property
     def num_epochs(self) -> int:
@@ -124,12 +125,13 @@ class _Data(lightning.LightningDataModule):
         self.run = run
 
     def train_dataloader(self) -> DataLoader[Any]:
-        run, trainer = self.run, self.trainer
+        run, trainer, config = self.run, self.trainer, self.run.recipe.training
         epoch = trainer.current_epoch if trainer is not None else 0
-        clips = Clips(run.train, run.recipe.training.num_samples, seed=run.seed)
+        clips = Clips(run.train, config.crop_samples, seed=run.seed)
         batches = ShuffledBatches(
             len(clips),
-            run.recipe.training.batch_size,
+            config.crops_per_clip,
+            config.batch_size,
             seed=run.seed,
             epoch=epoch,
             num_batches=min(run.steps_per_epoch, run.total_steps - epoch * run.steps_per_epoch),
