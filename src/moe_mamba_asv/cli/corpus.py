@@ -49,7 +49,7 @@ def check(
     from moe_mamba_asv.corpora.read import read_corpus
 
     with expected_errors(), progress_bar() as progress:
-        found = read_corpus(kind, root=root, protocol=protocol)
+        found = read_corpus(kind, root=root, protocol=protocol, subset=None)
         task = progress.add_task("decoding", total=None)
         findings = check_corpus(
             found,
