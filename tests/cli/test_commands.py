@@ -11,17 +11,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from made_corpus import RATE_HZ, tone, write_folder_corpus
-from stand_in import asvspoof2019_tree, asvspoof2021_tree
 from typer.testing import CliRunner
 
+from made_corpus import RATE_HZ, tone, write_folder_corpus
 from moe_mamba_asv.cli.main import app
 from moe_mamba_asv.scores import read_scores
+from stand_in import asvspoof2019_tree, asvspoof2021_tree
 
 COMMANDS = ("corpus", "train", "score", "evaluate", "report", "recipes", "export", "doctor")
 SMALL = [
     *("--set", "model.channels=[2,2,2,2]", "--set", "training.batch_size=4", "--set", "training.epochs=1"),
-    *("--set", "training.num_samples=8000", "--set", "training.crop_samples=8000", "--set", "training.crops_per_clip=1"),
+    *(
+        "--set",
+        "training.num_samples=8000",
+        "--set",
+        "training.crop_samples=8000",
+        "--set",
+        "training.crops_per_clip=1",
+    ),
 ]
 
 

@@ -10,8 +10,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from moe_mamba_asv.errors import CheckpointError
-from moe_mamba_asv.models.build import ModelConfig, build_model
 from moe_mamba_asv.models.aasist.model import AasistConfig
+from moe_mamba_asv.models.build import ModelConfig, build_model
 from moe_mamba_asv.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from moe_mamba_asv.models.spectral_lcnn import SpectralLcnnConfig
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from made_corpus import RATE_HZ, tone
 
+from made_corpus import RATE_HZ, tone
 from moe_mamba_asv.errors import AudioError, CheckpointError
 from moe_mamba_asv.models.build import build_model
 from moe_mamba_asv.models.checkpoint import Checkpoint, save_checkpoint

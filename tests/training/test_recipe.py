@@ -50,4 +50,4 @@ def test_a_recipe_of_ones_own_may_extend_a_shipped_one(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("extends: lcnn-small\ndescription: mine\ntraining: {epochs: 1}\n")
     recipe = load_recipe(str(path))
-    assert (recipe.name, recipe.training.epochs, recipe.training.batch_size) == ("mine", 1, 16)
+    assert (recipe.name, recipe.training.epochs, recipe.training.batch_size) == ("mine", 1, 32)

@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from made_corpus import write_folder_corpus
 
+from made_corpus import write_folder_corpus
 from moe_mamba_asv.corpora.read import read_corpus
 from moe_mamba_asv.errors import TrainingError
 from moe_mamba_asv.models.checkpoint import load_checkpoint

@@ -1,0 +1,1 @@
+"""How does a person ask? One file a command."""

@@ -50,7 +50,7 @@ def score(
         raise typer.Exit(SOME_FAILED)
 
 
-def _inputs(paths: list[Path] | None, corpus: str | None, root: Path | None, partition: str):  # noqa: ANN202
+def _inputs(paths: list[Path] | None, corpus: str | None, root: Path | None, partition: str):
     from moe_mamba_asv.corpora.read import read_corpus
     from moe_mamba_asv.scoring.inputs import inputs_from_corpus, inputs_from_paths
     from moe_mamba_asv.types import Partition
@@ -89,7 +89,7 @@ def _score(inputs: "list[Input]", model: str, batch_size: int, device: str, out:
             raise
 
 
-def _write(out: Path, table: "ScoreTable", trials, form: str) -> None:  # noqa: ANN001
+def _write(out: Path, table: "ScoreTable", trials, form: str) -> None:
     from dataclasses import replace
 
     from moe_mamba_asv.scores import write_scores

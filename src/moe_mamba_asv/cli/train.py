@@ -35,7 +35,9 @@ def train(
     with expected_errors():
         best, asked = _train(recipe, corpus, root, out, max_steps, seed, resume, overrides, workers)
     if as_json:
-        print_json({"model": str(best), "run": str(asked.out), "steps": asked.total_steps, "selection": _selection(best)})
+        print_json(
+            {"model": str(best), "run": str(asked.out), "steps": asked.total_steps, "selection": _selection(best)}
+        )
     else:
         chosen = _selection(best)
         console.print(
@@ -45,7 +47,7 @@ def train(
         )
 
 
-def _train(recipe, corpus, root, out, max_steps, seed, resume, overrides, workers):  # noqa: ANN001, ANN202
+def _train(recipe, corpus, root, out, max_steps, seed, resume, overrides, workers):
     from moe_mamba_asv.corpora.read import read_corpus
     from moe_mamba_asv.training.recipe import load_recipe
     from moe_mamba_asv.training.run import Run

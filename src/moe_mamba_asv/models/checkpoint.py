@@ -141,7 +141,7 @@ def _load_official(path: Path) -> Checkpoint:
     try:
         # weights_only: a pickle from elsewhere may hold tensors and nothing that runs.
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # noqa: BLE001 (unpickling foreign bytes raises whatever it likes)
+    except Exception as error:
         raise CheckpointError(f"{path} cannot be read: {error}", wanted="an official AASIST state dict") from error
     if not isinstance(state, dict) or not is_official(state):
         raise CheckpointError(f"{path} holds other weights than AASIST's", wanted="an official AASIST state dict")

@@ -18,9 +18,9 @@ class SpectralLcnnConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["spectral-lcnn"] = "spectral-lcnn"
-    channels: tuple[int, int, int, int] = Field((8, 12, 16, 24), description="channels after each convolution")
-    num_bands: int = Field(8, ge=1, description="frequency regions that keep a vector of their own")
-    dropout: float = Field(0.5, ge=0, lt=1, description="before the head, in training")
+    channels: tuple[int, int, int, int] = Field(default=(8, 12, 16, 24), description="channels after each convolution")
+    num_bands: int = Field(default=8, ge=1, description="frequency regions that keep a vector of their own")
+    dropout: float = Field(default=0.5, ge=0, lt=1, description="before the head, in training")
 
 
 class SpectralLcnn(Countermeasure):

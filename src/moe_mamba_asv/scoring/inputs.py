@@ -9,6 +9,7 @@ from moe_mamba_asv.audio.endings import AUDIO_ENDINGS
 from moe_mamba_asv.errors import AudioError, CorpusError
 from moe_mamba_asv.types import Corpus
 
+
 @dataclass(frozen=True)
 class Input:
     """One sound to score."""

@@ -26,9 +26,11 @@ class TrainingConfig(BaseModel):
     min_learning_rate: float = Field(ge=0, description="at the last step; a cosine joins the two")
     weight_decay: float = Field(ge=0, description="L2 penalty in Adam")
     class_weights: tuple[float, float] = Field(description="cross-entropy weight of [spoof, bonafide]")
-    num_samples: int = Field(NUM_SAMPLES, ge=1600, description="samples at 16 kHz that dev and scoring hear of a clip")
-    crop_samples: int = Field(NUM_SAMPLES, ge=1600, description="samples of a random crop in training")
-    crops_per_clip: int = Field(1, ge=1, description="how often an epoch hears each clip")
+    num_samples: int = Field(
+        default=NUM_SAMPLES, ge=1600, description="samples at 16 kHz that dev and scoring hear of a clip"
+    )
+    crop_samples: int = Field(default=NUM_SAMPLES, ge=1600, description="samples of a random crop in training")
+    crops_per_clip: int = Field(default=1, ge=1, description="how often an epoch hears each clip")
 
 
 class Recipe(BaseModel):

@@ -142,9 +142,7 @@ class _Data(lightning.LightningDataModule):
         run = self.run
         clips = Clips(run.dev, run.recipe.training.num_samples, seed=None)
         positions = [(0, row) for row in range(len(clips))]
-        return DataLoader(
-            clips, sampler=positions, batch_size=run.recipe.training.batch_size, num_workers=run.workers
-        )
+        return DataLoader(clips, sampler=positions, batch_size=run.recipe.training.batch_size, num_workers=run.workers)
 
 
 class _Keeper(CheckpointCallback):
@@ -167,7 +165,7 @@ class _Keeper(CheckpointCallback):
         self.epochs = state_dict["epochs"]
         self.dev_eer = self.epochs[-1]["dev_eer"] if self.epochs else math.nan
 
-    def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: Any) -> None:
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         self.on_progress(trainer.global_step, self.run.total_steps, self.dev_eer)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
@@ -194,9 +192,7 @@ class _Keeper(CheckpointCallback):
             "corpus": self.run.dev.kind,
         }
         recipe = self.run.recipe
-        return Checkpoint(
-            recipe.name, recipe.model, learner.model.state_dict(), selection, recipe.training.num_samples
-        )
+        return Checkpoint(recipe.name, recipe.model, learner.model.state_dict(), selection, recipe.training.num_samples)
 
     def _save_state(self, trainer: lightning.Trainer) -> None:
         """Last of all, and atomically: a kill before it repeats the epoch, with the same outcome."""

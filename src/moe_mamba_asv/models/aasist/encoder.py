@@ -1,5 +1,7 @@
 """The residual 2-D encoder of AASIST (that of RawNet2, with time × frequency maps)."""
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 
 
@@ -31,5 +33,5 @@ class ResidualBlock(nn.Module):
 def residual_encoder(wide: int, narrow: int) -> nn.Sequential:
     """Six blocks: two of width ``wide``, four of width ``narrow``; 3^6 = 729 frames become one."""
     widths = [1, wide, wide, narrow, narrow, narrow, narrow]
-    pairs = zip(widths[:-1], widths[1:], strict=True)
+    pairs = pairwise(widths)
     return nn.Sequential(*(ResidualBlock(a, b, first=i == 0) for i, (a, b) in enumerate(pairs)))

@@ -20,11 +20,11 @@ class AasistConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["aasist"] = "aasist"
-    encoder_width: int = Field(64, ge=1, description="channels of the last four encoder blocks; 24 in AASIST-L")
-    graph_width: int = Field(32, ge=1, description="width of a node after the heterogeneous layers")
-    keep_spectral: float = Field(0.5, gt=0, le=1, description="share of spectral nodes kept; 0.4 in AASIST-L")
-    keep_temporal: float = Field(0.7, gt=0, le=1, description="share of temporal nodes kept; 0.5 in AASIST-L")
-    keep_joint: float = Field(0.5, gt=0, le=1, description="share kept inside a branch; 0.7 in AASIST-L")
+    encoder_width: int = Field(default=64, ge=1, description="channels of the last four encoder blocks; 24 in AASIST-L")
+    graph_width: int = Field(default=32, ge=1, description="width of a node after the heterogeneous layers")
+    keep_spectral: float = Field(default=0.5, gt=0, le=1, description="share of spectral nodes kept; 0.4 in AASIST-L")
+    keep_temporal: float = Field(default=0.7, gt=0, le=1, description="share of temporal nodes kept; 0.5 in AASIST-L")
+    keep_joint: float = Field(default=0.5, gt=0, le=1, description="share kept inside a branch; 0.7 in AASIST-L")
 
 
 class Branch(nn.Module):
@@ -78,7 +78,13 @@ class Aasist(Countermeasure):
         temporal, spectral = self._graphs(self._encode(waveforms))
         first, second = (branch(temporal, spectral) for branch in self.branches)
         temporal, spectral, master = (a.maximum(b) for a, b in zip(first, second, strict=True))
-        readout = [temporal.abs().amax(1), temporal.mean(1), spectral.abs().amax(1), spectral.mean(1), master.squeeze(1)]
+        readout = [
+            temporal.abs().amax(1),
+            temporal.mean(1),
+            spectral.abs().amax(1),
+            spectral.mean(1),
+            master.squeeze(1),
+        ]
         embedding = self.dropout(torch.cat(readout, dim=1))
         logits = self.head(embedding)
         return CountermeasureOutput(score=logits[:, 1], logits=logits, embedding=embedding)

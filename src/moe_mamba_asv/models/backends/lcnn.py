@@ -8,20 +8,29 @@ from torch import Tensor, nn
 
 
 class MaxFeatureMap(nn.Module):
-    """Convolution to twice the channels, then the larger of each pair: an activation that selects."""
+    """Convolution to twice the channels, then the larger of each pair: an activation that selects.
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int) -> None:
+    Args:
+        in_channels: of the input.
+        out_channels: of the output.
+        kernel_size: odd.
+        bin_stride: the output has one bin for so many of the input.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, *, bin_stride: int = 1) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(in_channels, 2 * out_channels, kernel_size, padding=kernel_size // 2)
+        self.conv = nn.Conv2d(
+            in_channels, 2 * out_channels, kernel_size, stride=(bin_stride, 1), padding=kernel_size // 2
+        )
 
     def forward(self, maps: Tensor) -> Tensor:
-        """(batch, in, bins, frames) to (batch, out, bins, frames)."""
+        """(batch, in, bins, frames) to (batch, out, bins / bin_stride, frames)."""
         first, second = self.conv(maps).chunk(2, dim=1)
         return first.maximum(second)
 
 
 class LightCnn(nn.Module):
-    """MFM 5×5 > 3 × (halve > MFM 3×3 > BN) > mean within frequency bands.
+    """MFM 5×5, every second bin > 3 × (pool > MFM 3×3 > BN) > mean within frequency bands.
 
     (batch, 1, bins, frames) to (batch, width, frames / 8); ``width`` is ``num_bands · channels[-1]``.
 
@@ -32,9 +41,10 @@ class LightCnn(nn.Module):
 
     def __init__(self, channels: tuple[int, int, int, int], num_bands: int) -> None:
         super().__init__()
-        layers: list[nn.Module] = [MaxFeatureMap(1, channels[0], 5)]
-        for before, after in zip(channels[:-1], channels[1:], strict=True):
-            layers += [nn.MaxPool2d(2, ceil_mode=True), MaxFeatureMap(before, after, 3), nn.BatchNorm2d(after)]
+        layers: list[nn.Module] = [MaxFeatureMap(1, channels[0], 5, bin_stride=2)]
+        pools = (nn.MaxPool2d((1, 2), ceil_mode=True), nn.MaxPool2d(2, ceil_mode=True), nn.MaxPool2d(2, ceil_mode=True))
+        for pool, before, after in zip(pools, channels[:-1], channels[1:], strict=True):
+            layers += [pool, MaxFeatureMap(before, after, 3), nn.BatchNorm2d(after)]
         self.layers = nn.Sequential(*layers)
         self.num_bands = num_bands
         self.width = num_bands * channels[-1]
