@@ -13,10 +13,10 @@ import pytest
 import soundfile
 from typer.testing import CliRunner
 
-from made_corpus import RATE_HZ, tone, write_folder_corpus
+from made_corpus import write_folder_corpus
 from moe_mamba_asv.cli.main import app
 from moe_mamba_asv.scores import read_scores
-from stand_in import asvspoof2019_tree, asvspoof2021_tree
+from stand_in import RATE_HZ, asvspoof2019_tree, asvspoof2021_tree, clip
 
 COMMANDS = ("corpus", "train", "score", "evaluate", "report", "recipes", "export", "doctor")
 SMALL = [
@@ -74,6 +74,15 @@ def test_the_commands_for_the_real_trees(kind: str, run: Path, tmp_path: Path) -
     assert (tmp_path / "report" / "report.zh.html").stat().st_size > 1000
 
 
+def test_training_on_the_real_tree(tmp_path: Path) -> None:
+    asvspoof2019_tree(tmp_path / "tree", np.random.default_rng(0))
+    place = ["--corpus", "asvspoof2019-la", "--root", tmp_path / "tree", "--out", tmp_path / "run"]
+    small = ["--set", "model.encoder_width=8", "--set", "training.batch_size=2", "--max-steps", 2]
+    found = json.loads(mma("train", "aasist", *place, *small, "--json").stdout)
+    assert found["steps"] == 2
+    assert found["selection"]["corpus"] == "asvspoof2019-la"
+
+
 @pytest.mark.parametrize("form", ["asvspoof2019", "asvspoof2021", "asvspoof5"])
 def test_scores_in_the_forms_of_the_field_evaluate_to_the_same(form: str, run: Path, tmp_path: Path) -> None:
     root = write_folder_corpus(tmp_path / "corpus", clips=4)
@@ -86,7 +95,7 @@ def test_scores_in_the_forms_of_the_field_evaluate_to_the_same(form: str, run: P
 
 
 def test_a_bad_file_is_listed_and_the_exit_code_is_one(run: Path, tmp_path: Path) -> None:
-    soundfile.write(tmp_path / "good.wav", tone(np.random.default_rng(0), buzz=False, duration_s=1), RATE_HZ)
+    soundfile.write(tmp_path / "good.wav", clip(np.random.default_rng(0), spoof=False, duration_s=1), RATE_HZ)
     (tmp_path / "bad.wav").write_text("no sound")
     result = mma("score", tmp_path, "--model", run, "--out", tmp_path / "s.tsv", "--json", code=1)
     rows = {row["utterance"]: row for row in json.loads(result.stdout)["scores"]}
@@ -124,7 +133,7 @@ def test_scoring_killed_and_repeated_writes_the_same_file(kill: signal.Signals, 
     folder = tmp_path / "clips"
     folder.mkdir()
     for number in range(400):
-        sound = tone(np.random.default_rng(number), buzz=False, duration_s=0.3)
+        sound = clip(np.random.default_rng(number), spoof=False, duration_s=0.3)
         soundfile.write(folder / f"{number:03d}.wav", sound, RATE_HZ)
 
     def start(out: Path) -> subprocess.Popen:

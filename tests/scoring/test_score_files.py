@@ -7,7 +7,6 @@ import pytest
 import soundfile
 import torch
 
-from made_corpus import RATE_HZ, tone
 from moe_mamba_asv.errors import AudioError, CheckpointError
 from moe_mamba_asv.models.build import build_model
 from moe_mamba_asv.models.checkpoint import Checkpoint, save_checkpoint
@@ -15,6 +14,7 @@ from moe_mamba_asv.models.spectral_lcnn import SpectralLcnnConfig
 from moe_mamba_asv.scoring.files import score_files
 from moe_mamba_asv.scoring.inputs import Input, inputs_from_paths
 from moe_mamba_asv.scoring.predictor import Predictor, find_model
+from stand_in import RATE_HZ, clip
 
 CONFIG = SpectralLcnnConfig(channels=(2, 2, 2, 2), num_bands=2)
 
@@ -35,7 +35,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Input]:
     folder = tmp_path_factory.mktemp("clips")
     for number in range(11):
         generator = np.random.default_rng(number)
-        sound = tone(generator, buzz=number % 2 == 1, duration_s=float(generator.uniform(0.2, 2)))
+        sound = clip(generator, spoof=number % 2 == 1, duration_s=float(generator.uniform(0.2, 2)))
         soundfile.write(folder / f"clip{number:02d}.wav", sound, RATE_HZ)
     return inputs_from_paths([folder])
 
@@ -81,7 +81,7 @@ def test_a_journal_of_another_question_is_not_continued(model: Path, clips: list
 
 def _write_bad(folder: Path) -> dict[str, str]:
     """Files that cannot be scored, and a word of the reason that is wanted."""
-    good = tone(np.random.default_rng(0), buzz=False, duration_s=1)
+    good = clip(np.random.default_rng(0), spoof=False, duration_s=1)
     soundfile.write(folder / "good.wav", good, RATE_HZ)
     (folder / "empty.wav").write_bytes(b"")
     (folder / "text.flac").write_text("this is no sound")
@@ -107,7 +107,7 @@ def test_bad_files_are_listed_and_the_rest_is_scored(model: Path, tmp_path: Path
 
 
 def test_odd_but_usable_sounds_are_scored(model: Path, tmp_path: Path) -> None:
-    good = tone(np.random.default_rng(0), buzz=False, duration_s=1)
+    good = clip(np.random.default_rng(0), spoof=False, duration_s=1)
     soundfile.write(tmp_path / "one_sample.wav", good[1:2], RATE_HZ)
     soundfile.write(tmp_path / "eight.wav", np.stack([good] * 8, axis=1), RATE_HZ)
     soundfile.write(tmp_path / "fast.wav", np.repeat(good, 12), 192_000)

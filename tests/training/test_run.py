@@ -44,7 +44,7 @@ def _run(root: Path, out: Path, *, dev: Partition = Partition.DEV, **options) ->
 def test_it_learns_and_says_what_chose_the_weights(root: Path, tmp_path: Path) -> None:
     best = load_checkpoint(train(_run(root, tmp_path / "run")))
     assert best.selection["partition"] == "dev"
-    assert best.selection["value"] < 0.2  # hum and buzz are far apart
+    assert best.selection["value"] < 0.2  # the two classes are far apart
     assert best.num_samples == 8000
     with (tmp_path / "run" / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))

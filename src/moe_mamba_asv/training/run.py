@@ -12,6 +12,7 @@ import math
 import platform
 import shlex
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,8 +97,7 @@ def train(run: Run, *, resume: bool = False, on_progress: Progress = lambda step
     """
     _require_both_classes(run)
     _claim_folder(run, resume)
-    # Which devices there are, and what else Lightning offers, is not what a person asked.
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    _quieten_lightning()
     learner = Learner(run.recipe, total_steps=run.total_steps, seed=run.seed)
     trainer = lightning.Trainer(
         accelerator="auto",
@@ -115,6 +115,12 @@ def train(run: Run, *, resume: bool = False, on_progress: Progress = lambda step
     state = str(run.state) if resume and run.state.is_file() else None
     trainer.fit(learner, datamodule=_Data(run), ckpt_path=state, weights_only=True)
     return run.out / "best.safetensors"
+
+
+def _quieten_lightning() -> None:
+    """Which devices there are, and how Lightning calls PyTorch, is not what a person asked."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
 
 
 class _Data(lightning.LightningDataModule):
