@@ -1,5 +1,7 @@
 """Stand-ins for corpora that nobody may ship: official layout and lines of the official form, made sound."""
 
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -143,3 +145,12 @@ def _write_asv_scores(folder: Path, partition: str, rng: np.random.Generator) ->
     folder.mkdir(parents=True, exist_ok=True)
     text = "".join(f"{words} {centre + 3 * rng.standard_normal():.6f}\n" for words, centre in rows)
     (folder / f"ASVspoof2019.LA.asv.{partition}.gi.trl.scores.txt").write_text(text)
+
+
+def start_mma(*words: object) -> subprocess.Popen[bytes]:
+    """Start a command in a process of its own, one that SIGINT can stop (a shell's background jobs ignore it)."""
+    program = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from moe_mamba_asv.cli.main import main; main()"
+    )
+    return subprocess.Popen([sys.executable, "-c", program, *map(str, words)], stderr=subprocess.DEVNULL)

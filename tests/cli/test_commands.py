@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from made_corpus import write_folder_corpus
 from moe_mamba_asv.cli.main import app
 from moe_mamba_asv.scores import read_scores
-from stand_in import RATE_HZ, asvspoof2019_tree, asvspoof2021_tree, clip
+from stand_in import RATE_HZ, asvspoof2019_tree, asvspoof2021_tree, clip, start_mma
 
 COMMANDS = ("corpus", "train", "score", "evaluate", "report", "recipes", "export", "doctor")
 SMALL = [
@@ -137,9 +137,7 @@ def test_scoring_killed_and_repeated_writes_the_same_file(kill: signal.Signals, 
         soundfile.write(folder / f"{number:03d}.wav", sound, RATE_HZ)
 
     def start(out: Path) -> subprocess.Popen:
-        program = "from moe_mamba_asv.cli.main import main; main()"
-        words = ["score", str(folder), "--model", str(run), "--out", str(out), "--batch-size", "2"]
-        return subprocess.Popen([sys.executable, "-c", program, *words], stderr=subprocess.DEVNULL)
+        return start_mma("score", folder, "--model", run, "--out", out, "--batch-size", 2)
 
     victim = start(tmp_path / "parts.tsv")
     journal = tmp_path / "parts.tsv.partial"
