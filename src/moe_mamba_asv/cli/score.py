@@ -9,6 +9,8 @@ import typer
 from moe_mamba_asv.cli.terminal import SOME_FAILED, console, expected_errors, print_json, progress_bar, stderr
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from moe_mamba_asv.scores import ScoreTable
     from moe_mamba_asv.scoring.inputs import Input
 
@@ -50,10 +52,12 @@ def score(
         raise typer.Exit(SOME_FAILED)
 
 
-def _inputs(paths: list[Path] | None, corpus: str | None, root: Path | None, partition: str):
+def _inputs(
+    paths: list[Path] | None, corpus: str | None, root: Path | None, partition: str
+) -> "tuple[list[Input], pl.DataFrame | None]":
+    """What to score, and the labels where a corpus has them."""
     from moe_mamba_asv.corpora.read import read_corpus
     from moe_mamba_asv.scoring.inputs import inputs_from_corpus, inputs_from_paths
-    from moe_mamba_asv.types import Partition
 
     if bool(paths) == bool(corpus):
         raise typer.BadParameter("give either files and folders, or --corpus with --root")
@@ -61,9 +65,7 @@ def _inputs(paths: list[Path] | None, corpus: str | None, root: Path | None, par
         return inputs_from_paths(paths or []), None
     if root is None:
         raise typer.BadParameter("--corpus needs --root, the folder that holds it")
-    if partition not in list(Partition):
-        raise typer.BadParameter(f"--partition {partition!r}; wanted one of {', '.join(Partition)}")
-    found = read_corpus(corpus, root=root, partition=Partition(partition))
+    found = read_corpus(corpus, root=root, partition=partition)
     return inputs_from_corpus(found), found.table.select("utterance", "attack", "label")
 
 
@@ -89,7 +91,7 @@ def _score(inputs: "list[Input]", model: str, batch_size: int, device: str, out:
             raise
 
 
-def _write(out: Path, table: "ScoreTable", trials, form: str) -> None:
+def _write(out: Path, table: "ScoreTable", trials: "pl.DataFrame | None", form: str) -> None:
     from dataclasses import replace
 
     from moe_mamba_asv.scores import write_scores

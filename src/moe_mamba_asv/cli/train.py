@@ -1,11 +1,14 @@
 """`mma train`: learn a detector."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from moe_mamba_asv.cli.terminal import console, expected_errors, print_json, progress_bar, stderr
+
+if TYPE_CHECKING:
+    from moe_mamba_asv.training.run import Run
 
 _HELP = """Train a detector by a recipe; the dev partition chooses the weights, eval is never opened.
 
@@ -33,7 +36,15 @@ def train(
 ) -> None:
     """Train; see `_HELP`."""
     with expected_errors():
-        best, asked = _train(recipe, corpus, root, out, max_steps, seed, resume, overrides, workers)
+        from moe_mamba_asv.corpora.read import read_corpus
+        from moe_mamba_asv.training.recipe import load_recipe
+        from moe_mamba_asv.training.run import Run
+        from moe_mamba_asv.types import Partition
+
+        resolved = load_recipe(recipe, overrides)
+        parts = (read_corpus(corpus, root=root, partition=part) for part in (Partition.TRAIN, Partition.DEV))
+        asked = Run(resolved, *parts, out=out, seed=seed, max_steps=max_steps, workers=workers)
+        best = _train(asked, resume)
     if as_json:
         print_json(
             {"model": str(best), "run": str(asked.out), "steps": asked.total_steps, "selection": _selection(best)}
@@ -47,16 +58,10 @@ def train(
         )
 
 
-def _train(recipe, corpus, root, out, max_steps, seed, resume, overrides, workers):
-    from moe_mamba_asv.corpora.read import read_corpus
-    from moe_mamba_asv.training.recipe import load_recipe
-    from moe_mamba_asv.training.run import Run
+def _train(run: "Run", resume: bool) -> Path:
+    """Train behind a progress bar."""
     from moe_mamba_asv.training.run import train as run_training
-    from moe_mamba_asv.types import Partition
 
-    resolved = load_recipe(recipe, overrides)
-    parts = (read_corpus(corpus, root=root, partition=part) for part in (Partition.TRAIN, Partition.DEV))
-    run = Run(resolved, *parts, out=out, seed=seed, max_steps=max_steps, workers=workers)
     with progress_bar() as progress:
         task = progress.add_task("training", total=run.total_steps)
 
@@ -65,7 +70,7 @@ def _train(recipe, corpus, root, out, max_steps, seed, resume, overrides, worker
             progress.update(task, completed=step, total=total, description=f"training{shown}")
 
         try:
-            return run_training(run, resume=resume, on_progress=show), run
+            return run_training(run, resume=resume, on_progress=show)
         except KeyboardInterrupt:
             stderr.print("stopped; the same command with --resume goes on from the last epoch")
             raise
