@@ -13,11 +13,9 @@ from numpy.typing import NDArray
 
 from moe_mamba_asv.audio.load import load_16k
 from moe_mamba_asv.errors import AudioError
-from moe_mamba_asv.scores import ScoreTable
+from moe_mamba_asv.scores.table import SCORE_SCHEMA, ScoreTable
 from moe_mamba_asv.scoring.inputs import Input
 from moe_mamba_asv.scoring.predictor import Predictor
-
-_SCHEMA = {"utterance": pl.String, "score": pl.Float64, "error": pl.String}
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ def score_files(
             log.append(fresh)
             rows = rows + fresh
             on_progress(len(rows))
-    frame = pl.DataFrame([(r.utterance, r.score, r.error) for r in rows], schema=_SCHEMA, orient="row")
+    frame = pl.DataFrame([(r.utterance, r.score, r.error) for r in rows], schema=SCORE_SCHEMA, orient="row")
     return ScoreTable(frame, dict(predictor.header))
 
 
