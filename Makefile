@@ -4,7 +4,7 @@ BIN := .venv/bin
 DEMO ?= demo
 CORPUS := --corpus minispoof --root $(DEMO)/corpus
 
-.PHONY: help setup demo test check format clean
+.PHONY: help setup developer demo test check format clean
 
 help:
 	@echo "make demo   install, then build a corpus, train, score, evaluate and report in $(DEMO)/"
@@ -13,10 +13,16 @@ help:
 	@echo "make clean  remove what the other targets made"
 
 setup: .venv/installed
+developer: .venv/developer
 
-.venv/installed: pyproject.toml constraints.txt
+.venv/installed: pyproject.toml constraints.txt $(wildcard src/moe_mamba_asv/models/scan/native/*.[ch])
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is wanted, got " + sys.version)'
 	$(PYTHON) -m venv .venv || { echo "Python cannot make a virtual environment; on Debian: apt install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+# What the tests and checks need besides.
+.venv/developer: .venv/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
@@ -28,19 +34,19 @@ demo: setup
 	$(BIN)/mma report $(DEMO)/scores.tsv $(CORPUS) --lang both --out $(DEMO)/report
 	@echo "The report: $(DEMO)/report/report.en.html ($(DEMO)/report/report.zh.html in Chinese)"
 
-test: setup
+test: developer
 	$(BIN)/pytest
 
-check: setup
+check: developer
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 	$(BIN)/vulture
 
-format: setup
+format: developer
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf .venv $(DEMO) build dist src/*.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv $(DEMO) src/moe_mamba_asv/models/scan/native/*.so build dist src/*.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -42,3 +42,11 @@ class ConfigError(MmaError):
 
 class TrainingError(MmaError):
     """A training run cannot start, go on or be resumed."""
+
+
+class ScanError(MmaError):
+    """A selective scan was given tensors that do not fit, or an implementation that is not there."""
+
+
+class NonFiniteError(ScanError):
+    """A tensor holds NaN or infinity where only finite numbers have a meaning."""
