@@ -18,7 +18,7 @@ from moe_mamba_asv.cli.main import app
 from moe_mamba_asv.scores import read_scores
 from stand_in import RATE_HZ, asvspoof2019_tree, asvspoof2021_tree, clip, start_mma
 
-COMMANDS = ("corpus", "train", "score", "evaluate", "report", "recipes", "export", "doctor")
+COMMANDS = ("corpus", "train", "score", "evaluate", "report", "recipes", "export", "bench", "doctor")
 SMALL = [
     *("--set", "model.channels=[2,2,2,2]", "--set", "training.batch_size=4", "--set", "training.epochs=1"),
     *(

@@ -3,7 +3,7 @@
 import importlib
 import importlib.metadata
 import platform
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -26,13 +26,15 @@ _NEEDED = (
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> None:
     """Look at this installation. Example: `mma doctor`. Exit code 1 when something is missing."""
     rows = [_look(*needed) for needed in _NEEDED]
+    scan = _look_at_scan()
     if as_json:
-        print_json({"python": platform.python_version(), "packages": rows})
+        print_json({"python": platform.python_version(), "packages": rows, "scan": scan})
     else:
         table = Table("package", "version", "for", "to mend", title=f"Python {platform.python_version()}")
         for row in rows:
             table.add_row(row["package"], row["version"] or "[red]missing[/]", row["for"], row["remedy"] or "")
         console.print(table)
+        _print_scan(scan)
     if any(row["remedy"] for row in rows):
         raise typer.Exit(SOME_FAILED)
 
@@ -45,6 +47,24 @@ def _look(distribution: str, module: str, purpose: str) -> dict[str, str | None]
     except (ImportError, OSError) as error:
         version, remedy = None, f"pip install -c constraints.txt {distribution}  ({error})"
     return {"package": distribution, "version": version, "for": purpose, "remedy": remedy}
+
+
+def _look_at_scan() -> dict[str, Any]:
+    """Which implementation of the selective scan `auto` takes on each device, and what the others lack."""
+    import torch
+
+    from moe_mamba_asv.models.scan import available_implementations, explain_automatic
+
+    devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+    chosen = {device: dict(zip(("takes", "because"), explain_automatic(device), strict=True)) for device in devices}
+    return {"auto": chosen, "missing": {name: why for name, why in available_implementations().items() if why}}
+
+
+def _print_scan(scan: dict[str, Any]) -> None:
+    for device, choice in scan["auto"].items():
+        console.print(f"selective scan on {device}: [bold]{choice['takes']}[/], {choice['because']}", highlight=False)
+    for name, why in scan["missing"].items():
+        console.print(f"  not here: {name}, {why}", highlight=False)
 
 
 def register(app: typer.Typer) -> None:
