@@ -90,16 +90,16 @@ def test_a_padded_batch_equals_the_clips_alone(columns: str, mix: str) -> None:
     model = BiMamba(8, BiMambaConfig(num_blocks=2, columns=columns, mix=mix)).eval()
     frames, lengths = torch.randn(3, 20, 8), torch.tensor([20, 13, 1])
     frames[1, 13:] = 1e3  # whatever the padding holds
-    batch = model(frames, lengths)
+    batch = model(frames, lengths).frames
     for clip, length in enumerate(lengths.tolist()):
-        alone = model(frames[clip : clip + 1, :length])
+        alone = model(frames[clip : clip + 1, :length]).frames
         torch.testing.assert_close(batch[clip, :length], alone[0], rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(("columns", "mix"), VARIANTS)
 def test_every_parameter_gets_a_gradient(columns: str, mix: str) -> None:
     model = BiMamba(8, BiMambaConfig(num_blocks=2, columns=columns, mix=mix))
-    model(torch.randn(2, 20, 8)).square().mean().backward()
+    model(torch.randn(2, 20, 8)).frames.square().mean().backward()
     idle = [name for name, parameter in model.named_parameters() if parameter.grad is None or not parameter.grad.any()]
     assert idle == []
 
@@ -113,7 +113,7 @@ def test_shared_columns_have_half_the_weights_and_every_frame_sees_all() -> None
     changed = frames.clone()
     changed[:, 10] = torch.randn(8)
     for model in (two.double(), shared.double()):
-        assert (model(frames) != model(changed)).any(-1).all()
+        assert (model(frames).frames != model(changed).frames).any(-1).all()
 
 
 def test_two_directions_do_not_double_the_magnitude() -> None:
@@ -148,9 +148,9 @@ def test_bfloat16_on_a_cpu_stays_close() -> None:
     torch.manual_seed(0)
     model = BiMamba(16, BiMambaConfig(num_blocks=2)).eval()
     frames = torch.randn(2, 50, 16)
-    exact = model(frames)
+    exact = model(frames).frames
     with torch.autocast("cpu", torch.bfloat16):
-        rounded = model(frames)
+        rounded = model(frames).frames
     assert (rounded.float() - exact).abs().max() < 0.05 * exact.abs().max()
 
 
@@ -162,7 +162,7 @@ def test_training_on_a_hard_start_stays_finite() -> None:
     losses = []
     for _ in range(60):
         frames = torch.randn(8, 40, 8)
-        loss = (model(frames)[:, 5:] - frames[:, :-5]).square().mean()
+        loss = (model(frames).frames[:, 5:] - frames[:, :-5]).square().mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -10,10 +10,11 @@ import torch
 from moe_mamba_asv.errors import AudioError, CheckpointError
 from moe_mamba_asv.models.build import build_model
 from moe_mamba_asv.models.checkpoint import Checkpoint, save_checkpoint
+from moe_mamba_asv.models.hub import find_model
 from moe_mamba_asv.models.spectral_lcnn import SpectralLcnnConfig
 from moe_mamba_asv.scoring.files import score_files
 from moe_mamba_asv.scoring.inputs import Input, inputs_from_paths
-from moe_mamba_asv.scoring.predictor import Predictor, find_model
+from moe_mamba_asv.scoring.predictor import Predictor
 from stand_in import RATE_HZ, clip
 
 CONFIG = SpectralLcnnConfig(channels=(2, 2, 2, 2), num_bands=2)

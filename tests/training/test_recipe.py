@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from moe_mamba_asv.errors import ConfigError
+from moe_mamba_asv.training.losses.cross_entropy import CrossEntropyConfig
 from moe_mamba_asv.training.recipe import load_recipe, recipe_names
 
 
@@ -19,9 +20,9 @@ def test_a_recipe_extends_another() -> None:
 
 
 def test_an_override_changes_one_key() -> None:
-    recipe = load_recipe("aasist", ["training.batch_size=3", "training.class_weights=[0.5, 0.5]"])
+    recipe = load_recipe("aasist", ["training.batch_size=3", "training.loss.class_weights=[0.5, 0.5]"])
     assert recipe.training.batch_size == 3
-    assert recipe.training.class_weights == (0.5, 0.5)
+    assert recipe.training.loss == CrossEntropyConfig(class_weights=(0.5, 0.5))
     assert recipe.training.epochs == load_recipe("aasist").training.epochs
 
 

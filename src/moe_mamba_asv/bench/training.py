@@ -100,7 +100,7 @@ def _train(config: BiMambaConfig, plan: TrainingPlan, steps: int) -> tuple[float
     for step in range(steps + 1):
         if step == 1:
             started = time.perf_counter()
-        loss = cross_entropy(head(model(torch.randn(plan.batch, plan.frames, plan.width)).mean(1)), labels)
+        loss = cross_entropy(head(model(torch.randn(plan.batch, plan.frames, plan.width)).frames.mean(1)), labels)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -2,13 +2,14 @@
 
 The file's metadata has one entry, ``moe-mamba-asv``, a JSON object: ``format``, ``recipe`` (name), ``model``
 (resolved configuration), ``label_order``, ``score_direction``, ``selection`` (which partition chose the weights, by
-what, at which value), ``crop`` and ``versions``.
+what, at which value), ``crop``, ``versions``, and where a published model is inside, ``architectures`` and ``omitted``:
+its frozen weights are left out, as the configuration says where they come from, unless everything was asked for.
 """
 
 import hashlib
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from moe_mamba_asv.audio.crop import NUM_SAMPLES
 from moe_mamba_asv.errors import CheckpointError
 from moe_mamba_asv.models.aasist.official import convert_official, is_official
 from moe_mamba_asv.models.build import ModelConfig, build_model
-from moe_mamba_asv.models.countermeasure import LABEL_ORDER, Countermeasure
+from moe_mamba_asv.models.output import LABEL_ORDER, Detector
 from moe_mamba_asv.scores import DIRECTION, write_atomically
 
 #: Safetensors writes metadata entries in random order; a single entry makes the file reproducible.
@@ -44,6 +45,8 @@ class Checkpoint:
         selection: how these weights were chosen: ``partition``, ``metric``, ``value``, ``step``, ``corpus``.
         num_samples: length of the crop that it was trained on and scores.
         versions: of this package, Python and PyTorch when it was written.
+        architectures: of published models inside, see `Detector.architectures`.
+        omitted: what the state leaves out: ``count``, and ``sha256`` of the weights; None where it is whole.
     """
 
     recipe: str
@@ -52,21 +55,68 @@ class Checkpoint:
     selection: Mapping[str, Any]
     num_samples: int = NUM_SAMPLES
     versions: Mapping[str, str] = field(default_factory=lambda: _versions())
+    architectures: Sequence[Mapping[str, Any] | None] = ()
+    omitted: Mapping[str, Any] | None = None
 
-    def build(self) -> Countermeasure:
-        """Build the network and load the weights, each of them.
+    @classmethod
+    def of(
+        cls,
+        model: Detector,
+        recipe: str,
+        config: ModelConfig,
+        selection: Mapping[str, Any],
+        num_samples: int = NUM_SAMPLES,
+        *,
+        full: bool = False,
+    ) -> "Checkpoint":
+        """Take a model's weights.
+
+        Args:
+            full: take the frozen weights of a published model too; else they are left out, with their digest kept.
+        """
+        state, left_out = model.state_dict(), {} if full else _frozen(model)
+        omitted = {"count": len(left_out), "sha256": _digest(left_out)} if left_out else None
+        kept = {name: tensor for name, tensor in state.items() if name not in left_out}
+        return cls(recipe, config, kept, selection, num_samples, architectures=model.architectures(), omitted=omitted)
+
+    def build(self) -> Detector:
+        """Build the network and load the weights, each of them; what was left out comes from its source.
 
         Raises:
-            CheckpointError: an entry is missing, unexpected or of another shape; the message lists them.
+            CheckpointError: an entry is missing, unexpected or of another shape, the message lists them; or a source
+                answers other weights than those that this model was trained on.
         """
-        model = build_model(self.config)
-        _require_same(model.state_dict(), self.state)
-        model.load_state_dict(dict(self.state))
+        model = build_model(self.config, None if self.omitted else self.architectures or None)
+        left_out = _frozen(model) if self.omitted else {}
+        if self.omitted and _digest(left_out) != self.omitted["sha256"]:
+            raise CheckpointError(
+                f"{len(left_out)} frozen weights whose source has changed since this model was trained",
+                wanted=f"the {self.omitted['count']} weights with sha256 {self.omitted['sha256'][:12]}…",
+                remedy="the same version of the source, or a file written with `mma export --full`",
+            )
+        state = {**self.state, **left_out}
+        _require_same(model.state_dict(), state)
+        model.load_state_dict(state)
         return model.eval()
 
 
 def _versions() -> dict[str, str]:
     return {"moe-mamba-asv": __version__, "python": platform.python_version(), "torch": torch.__version__}
+
+
+def _frozen(model: Detector) -> dict[str, Tensor]:
+    """Entries of the state dict that came from a published model and are not trained."""
+    trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    return {name: tensor for name, tensor in model.state_dict().items() if name in model.borrowed() - trained}
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of names and bytes, in the order of the names."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _require_same(wanted: Mapping[str, Tensor], got: Mapping[str, Tensor]) -> None:
@@ -95,6 +145,8 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
         "crop": {"num_samples": checkpoint.num_samples, "rule": "first samples; a shorter clip is repeated"},
         "versions": dict(checkpoint.versions),
     }
+    if any(checkpoint.architectures):
+        header |= {"architectures": list(checkpoint.architectures), "omitted": checkpoint.omitted}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.state.items()}
     write_atomically(path, save(tensors, metadata={_ENTRY: json.dumps(header)}))
 
@@ -122,7 +174,14 @@ def load_checkpoint(path: Path) -> Checkpoint:
     except ValidationError as error:
         raise CheckpointError(f"{path}: a model configuration that is not understood: {error}") from error
     return Checkpoint(
-        header["recipe"], config, state, header["selection"], header["crop"]["num_samples"], header["versions"]
+        header["recipe"],
+        config,
+        state,
+        header["selection"],
+        header["crop"]["num_samples"],
+        header["versions"],
+        header.get("architectures", ()),
+        header.get("omitted"),
     )
 
 

@@ -1,6 +1,8 @@
 """The contract of every detector: waveforms go in, one score a waveform comes out."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -14,16 +16,18 @@ class CountermeasureOutput:
 
     Attributes:
         score: (batch,); higher = bona fide.
-        logits: (batch, 2) in `LABEL_ORDER`.
         embedding: (batch, width), the input of the head.
+        logits: (batch, 2) in `LABEL_ORDER`; None where a head has none, as a one-class head.
+        auxiliaries: what training and diagnostics ask for besides, by name. `Countermeasure` says which.
     """
 
     score: Tensor
-    logits: Tensor
     embedding: Tensor
+    logits: Tensor | None = None
+    auxiliaries: Mapping[str, Tensor] = field(default_factory=dict)
 
 
-class Countermeasure(nn.Module):
+class Detector(nn.Module):
     """A detector of spoofed speech.
 
     A subclass answers a (batch, samples) tensor of 16 kHz waveforms with a `CountermeasureOutput`.
@@ -32,3 +36,11 @@ class Countermeasure(nn.Module):
     def forward(self, waveforms: Tensor) -> CountermeasureOutput:
         """Score a batch of equally long waveforms."""
         raise NotImplementedError
+
+    def borrowed(self) -> frozenset[str]:
+        """Names in the state dict of what came, or could come again, from a published model; none by default."""
+        return frozenset()
+
+    def architectures(self) -> list[dict[str, Any] | None]:
+        """Of published models inside, one for each front-end, JSON-able; none by default."""
+        return []

@@ -6,9 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from moe_mamba_asv.models.backends.lcnn import LightCnn
-from moe_mamba_asv.models.countermeasure import Countermeasure, CountermeasureOutput
 from moe_mamba_asv.models.frontends.log_spectrogram import LogSpectrogram
 from moe_mamba_asv.models.heads import LinearHead
+from moe_mamba_asv.models.output import CountermeasureOutput, Detector
 from moe_mamba_asv.models.pooling import statistics_pooling
 
 
@@ -23,7 +23,7 @@ class SpectralLcnnConfig(BaseModel):
     dropout: float = Field(default=0.5, ge=0, lt=1, description="before the head, in training")
 
 
-class SpectralLcnn(Countermeasure):
+class SpectralLcnn(Detector):
     """Log spectrogram > light CNN > statistics pooling > linear head.
 
     Accepts any length from 0.1 s.
@@ -37,4 +37,6 @@ class SpectralLcnn(Countermeasure):
 
     def forward(self, waveforms: Tensor) -> CountermeasureOutput:
         """Score a (batch, samples) tensor."""
-        return self.head(statistics_pooling(self.backend(self.frontend(waveforms))))
+        embedding = statistics_pooling(self.backend(self.frontend(waveforms)))
+        score, logits = self.head(embedding)
+        return CountermeasureOutput(score, embedding, logits)

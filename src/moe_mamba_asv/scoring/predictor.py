@@ -8,29 +8,9 @@ import torch
 from numpy.typing import NDArray
 
 from moe_mamba_asv.audio.crop import fit_length
-from moe_mamba_asv.errors import AudioError, CheckpointError
+from moe_mamba_asv.errors import AudioError
 from moe_mamba_asv.models.checkpoint import Checkpoint, file_sha256, load_checkpoint
 from moe_mamba_asv.scores import DIRECTION
-
-#: The file that `mma train` leaves in a run folder for others to score with.
-BEST_MODEL = "best.safetensors"
-
-
-def find_model(name: str) -> Path:
-    """The model file that a person means: a file, or the best model of a training run's folder.
-
-    Raises:
-        CheckpointError: there is neither.
-    """
-    path = Path(name)
-    found = path / BEST_MODEL if path.is_dir() else path
-    if not found.is_file():
-        raise CheckpointError(
-            f"no model at {found}",
-            wanted=f"a .safetensors file, an official AASIST .pth, or a run folder that holds {BEST_MODEL}",
-            remedy="`mma train` makes one",
-        )
-    return found
 
 
 class Predictor:

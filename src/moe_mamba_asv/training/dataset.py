@@ -11,7 +11,7 @@ from torch.utils.data import Dataset, Sampler
 from moe_mamba_asv.audio.crop import fit_length
 from moe_mamba_asv.audio.load import load_16k
 from moe_mamba_asv.errors import TrainingError
-from moe_mamba_asv.models.countermeasure import LABEL_ORDER
+from moe_mamba_asv.models.output import LABEL_ORDER
 from moe_mamba_asv.types import Corpus
 
 #: A position in training: (step, row of the table).

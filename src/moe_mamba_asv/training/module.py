@@ -12,13 +12,14 @@ from torch import Tensor
 from moe_mamba_asv.errors import TrainingError
 from moe_mamba_asv.evaluation.metrics.eer import equal_error_rate
 from moe_mamba_asv.models.build import build_model
+from moe_mamba_asv.training.losses.objective import loss_terms
 from moe_mamba_asv.training.recipe import Recipe
 
 Batch = Sequence[Tensor]
 
 
 class Learner(lightning.LightningModule):
-    """Weighted cross-entropy, Adam, cosine; dev EER at the end of each epoch.
+    """The recipe's loss, Adam, cosine; dev EER at the end of each epoch.
 
     Args:
         recipe: the resolved one.
@@ -48,8 +49,8 @@ class Learner(lightning.LightningModule):
     def training_step(self, batch: Batch) -> Tensor:
         """Loss of one batch."""
         waveforms, labels, rows = batch
-        weights = torch.tensor(self.config.class_weights, device=waveforms.device)
-        loss = torch.nn.functional.cross_entropy(self.model(waveforms).logits, labels, weight=weights)
+        terms = loss_terms(self.model(waveforms), labels, self.config.loss, self.config.load_balance_weight)
+        loss = torch.stack(list(terms.values())).sum()
         if not torch.isfinite(loss):
             raise TrainingError(
                 f"loss {loss.item()} at step {self.global_step}, training rows {rows.tolist()}",
@@ -75,11 +76,23 @@ class Learner(lightning.LightningModule):
             raise TrainingError(f"scores of dev that are not finite at step {self.global_step}")
         self.dev_eer = equal_error_rate(scores[labels == 1], scores[labels == 0]).value
 
+    def _parameter_groups(self) -> list[dict[str, Any]]:
+        """What is trained: the layers of a self-supervised stream at a rate of their own, then all the rest."""
+        borrowed = self.model.borrowed()
+        trained = {name: parameter for name, parameter in self.model.named_parameters() if parameter.requires_grad}
+        rate = self.config.ssl_learning_rate or self.config.learning_rate
+        groups = [
+            {"params": [parameter for name, parameter in trained.items() if name in borrowed], "lr": rate},
+            {"params": [parameter for name, parameter in trained.items() if name not in borrowed]},
+        ]
+        return [group for group in groups if group["params"]]
+
     def configure_optimizers(self) -> Any:
         """Adam; the rate falls along a cosine, step by step."""
         config = self.config
-        trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
-        optimizer = torch.optim.Adam(trained, lr=config.learning_rate, weight_decay=config.weight_decay)
+        optimizer = torch.optim.Adam(
+            self._parameter_groups(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
         floor = config.min_learning_rate / config.learning_rate
 
         def share(step: int) -> float:

@@ -1,9 +1,10 @@
 """Recipes: a few lines of YAML that fix a model and its training."""
 
 import difflib
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from moe_mamba_asv.audio.crop import NUM_SAMPLES
 from moe_mamba_asv.errors import ConfigError
 from moe_mamba_asv.models.build import ModelConfig
+from moe_mamba_asv.training.losses.objective import LossConfig
 
 _FOLDER = files("moe_mamba_asv.training") / "recipes"
 
@@ -25,7 +27,13 @@ class TrainingConfig(BaseModel):
     learning_rate: float = Field(gt=0, description="of Adam, at the first step")
     min_learning_rate: float = Field(ge=0, description="at the last step; a cosine joins the two")
     weight_decay: float = Field(ge=0, description="L2 penalty in Adam")
-    class_weights: tuple[float, float] = Field(description="cross-entropy weight of [spoof, bonafide]")
+    loss: LossConfig = Field(description="what is minimised")
+    load_balance_weight: float = Field(default=0.01, ge=0, description="of the routers' load-balance loss")
+    ssl_learning_rate: float | None = Field(
+        default=None,
+        gt=0,
+        description="of the trained layers of a self-supervised stream; learning_rate when not given",
+    )
     num_samples: int = Field(
         default=NUM_SAMPLES, ge=1600, description="samples at 16 kHz that dev and scoring hear of a clip"
     )
@@ -88,6 +96,9 @@ def _nearest(name: str) -> str:
 
 
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Lay one mapping over another; a section of another kind replaces the one beneath, whose keys it may not have."""
+    if "kind" in over and over["kind"] != base.get("kind", over["kind"]):
+        return dict(over)
     merged = dict(base)
     for key, value in over.items():
         both = isinstance(value, dict) and isinstance(base.get(key), dict)
@@ -96,35 +107,66 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 
 def _apply(raw: dict[str, Any], override: str) -> None:
+    """Change one key; a number in it counts from 0 through a list."""
     key, equals, value = override.partition("=")
     if not equals:
         raise ConfigError(f"--set {override!r}", wanted="KEY=VALUE, e.g. training.batch_size=8")
     *parents, last = key.split(".")
-    place = raw
+    place: Any = raw
     for parent in parents:
-        place = place.setdefault(parent, {})
-        if not isinstance(place, dict):
-            raise ConfigError(f"--set {override!r}: {parent!r} is a value", wanted="the name of a section")
-    place[last] = yaml.safe_load(value)
+        place = _section(place, parent, override)
+    parsed = yaml.safe_load(value)
+    if isinstance(place, list):
+        place[_index(place, last, override)] = parsed
+    elif last == "kind" and place.get("kind") != parsed:
+        place.clear()
+        place["kind"] = parsed
+    else:
+        place[last] = parsed
+
+
+def _section(place: Any, name: str, override: str) -> Any:
+    found = place[_index(place, name, override)] if isinstance(place, list) else place.setdefault(name, {})
+    if found is None and isinstance(place, dict):  # a section that is switched off, and is now wanted
+        found = place[name] = {}
+    if not isinstance(found, dict | list):
+        raise ConfigError(f"--set {override!r}: {name!r} is a value", wanted="the name of a section")
+    return found
+
+
+def _index(place: list[Any], name: str, override: str) -> int:
+    if not name.isdecimal() or int(name) >= len(place):
+        raise ConfigError(f"--set {override!r}: {name!r} in a list of {len(place)}", wanted=f"0 to {len(place) - 1}")
+    return int(name)
 
 
 def _explain(name: str, error: ValidationError) -> str:
     """The first fault of a recipe, with the nearest name where a key is unknown."""
     fault = error.errors()[0]
-    where = [str(part) for part in fault["loc"]]
+    where = list(fault["loc"])
     if fault["type"] != "extra_forbidden":
-        return f"{name}: {'.'.join(where)} is {fault.get('input')!r}: {fault['msg']}"
-    section = _known_keys(where)
-    close = difflib.get_close_matches(where[-1], section, n=1)
+        return f"{name}: {'.'.join(map(str, where))} is {fault.get('input')!r}: {fault['msg']}"
+    section = list(_section_type(where[:-1]).model_fields)
+    close = difflib.get_close_matches(str(where[-1]), section, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(section)}"
-    return f"{name}: unknown key {where[-1]!r} in {where[0]!r}; {hint}"
+    return f"{name}: unknown key {where[-1]!r} in {'.'.join(map(str, where[:-1])) or 'the recipe'!r}; {hint}"
 
 
-def _known_keys(where: list[str]) -> list[str]:
-    """The keys of the section that an error's location lies in."""
-    if where[0] == "training":
-        return list(TrainingConfig.model_fields)
-    if where[0] == "model" and len(where) > 1:
-        kinds = {kind.model_fields["kind"].default: kind for kind in ModelConfig.__origin__.__args__}  # pyright: ignore
-        return list(kinds[where[1]].model_fields)
-    return list(Recipe.model_fields)
+def _section_type(where: Sequence[str | int]) -> type[BaseModel]:
+    """The configuration that a validation error lies in; its location names keys, list positions and kinds."""
+    kind: type[BaseModel] = Recipe
+    candidates = [kind]
+    for part in where:
+        if part in kind.model_fields:
+            candidates = _models_in(kind.model_fields[str(part)].annotation)
+        kinds = {model.model_fields["kind"].default: model for model in candidates if "kind" in model.model_fields}
+        named = [kinds[part]] if part in kinds else []
+        kind = (named or candidates or [kind])[0]
+    return kind
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    """Every configuration that a type is made of: members of unions, elements of tuples."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for inner in get_args(annotation) for model in _models_in(inner)]

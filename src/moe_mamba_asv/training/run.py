@@ -178,7 +178,7 @@ class _Keeper(CheckpointCallback):
         """Write everything down."""
         best_before = min((epoch["dev_eer"] for epoch in self.epochs), default=math.inf)
         self.dev_eer = pl_module.dev_eer
-        rate = trainer.optimizers[0].param_groups[0]["lr"]
+        rate = trainer.optimizers[0].param_groups[-1]["lr"]
         self.epochs.append(
             {"step": trainer.global_step, "loss": pl_module.mean_loss, "dev_eer": self.dev_eer, "learning_rate": rate}
         )
@@ -198,7 +198,7 @@ class _Keeper(CheckpointCallback):
             "corpus": self.run.dev.kind,
         }
         recipe = self.run.recipe
-        return Checkpoint(recipe.name, recipe.model, learner.model.state_dict(), selection, recipe.training.num_samples)
+        return Checkpoint.of(learner.model, recipe.name, recipe.model, selection, recipe.training.num_samples)
 
     def _save_state(self, trainer: lightning.Trainer) -> None:
         """Last of all, and atomically: a kill before it repeats the epoch, with the same outcome."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from moe_mamba_asv.errors import ScanError
-from moe_mamba_asv.models.backends.bimamba import BiMamba, BiMambaConfig
+from moe_mamba_asv.models.backends.bimamba import BiMambaBlock, BiMambaConfig
 from moe_mamba_asv.models.scan import available_implementations, explain_automatic, selective_scan
 from moe_mamba_asv.models.scan import official as official_module
 from moe_mamba_asv.models.scan.inputs import TENSORS, ScanInputs
@@ -71,7 +71,7 @@ def test_a_compiler_sees_through_it(implementation: str) -> None:
 
 
 def test_an_exported_program_takes_any_length() -> None:
-    model = BiMamba(8, BiMambaConfig(num_blocks=1)).eval()
+    model = BiMambaBlock(8, BiMambaConfig()).eval()
     frames = torch.export.Dim("frames", min=2)
     program = torch.export.export(model, (torch.randn(2, 40, 8),), dynamic_shapes=({1: frames},))
     for length in (3, 40, 97):
@@ -85,7 +85,7 @@ def test_onnx_takes_any_batch_and_length(tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     from moe_mamba_asv.models.scan.onnx import translation_table
 
-    model = BiMamba(8, BiMambaConfig(num_blocks=1, mix="gated")).eval()
+    model = BiMambaBlock(8, BiMambaConfig(mix="gated")).eval()
     batch, frames = torch.export.Dim("batch"), torch.export.Dim("frames")
     program = torch.onnx.export(
         model,

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from moe_mamba_asv.models.aasist.encoder import residual_encoder
 from moe_mamba_asv.models.aasist.graph import GraphAttention, GraphPooling, HeterogeneousGraphAttention
 from moe_mamba_asv.models.aasist.sinc_bank import SincBank
-from moe_mamba_asv.models.countermeasure import Countermeasure, CountermeasureOutput
+from moe_mamba_asv.models.output import CountermeasureOutput, Detector
 
 _NUM_SPECTRAL_NODES = 23  # 70 bands, pooled by three
 
@@ -48,7 +48,7 @@ class Branch(nn.Module):
         return [self.dropout(old + new) for old, new in zip(nodes, self.second(*nodes), strict=True)]
 
 
-class Aasist(Countermeasure):
+class Aasist(Detector):
     """Sinc bank > residual encoder > (spectral ∥ temporal) graph attention > 2 × joint graphs > max > readout > linear.
 
     Symbols: B batch, C encoder_width, 23 spectral and 29 temporal nodes for 64,600 samples.

@@ -6,16 +6,15 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from moe_mamba_asv.models.backends.backend import Backend, BackendOutput
 from moe_mamba_asv.models.backends.mamba import Mamba, MambaConfig
 
 
-class BiMambaConfig(BaseModel):
-    """Size of a `BiMamba`."""
+class BiMambaBlockConfig(BaseModel):
+    """Size of a `BiMambaBlock`, wherever one is used."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["bimamba"] = "bimamba"
-    num_blocks: int = Field(default=4, ge=1, description="blocks, each with both directions")
     columns: Literal["two", "shared"] = Field(
         default="two", description="two: each direction has weights of its own; shared: one set serves both"
     )
@@ -24,6 +23,13 @@ class BiMambaConfig(BaseModel):
     )
     dropout: float = Field(default=0.1, ge=0, lt=1, description="on what a block adds, in training")
     mamba: MambaConfig = Field(default=MambaConfig(), description="size of each direction")
+
+
+class BiMambaConfig(BiMambaBlockConfig):
+    """Size of a `BiMamba`."""
+
+    kind: Literal["bimamba"] = "bimamba"
+    num_blocks: int = Field(default=4, ge=1, description="blocks, each with both directions")
 
 
 class BiMambaBlock(nn.Module):
@@ -36,7 +42,7 @@ class BiMambaBlock(nn.Module):
         config: size.
     """
 
-    def __init__(self, width: int, config: BiMambaConfig) -> None:
+    def __init__(self, width: int, config: BiMambaBlockConfig) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.ahead = Mamba(width, config.mamba)
@@ -45,7 +51,7 @@ class BiMambaBlock(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, frames: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """(batch, frames, width) to the same; see `BiMamba`."""
+        """(batch, frames, width) to the same; lengths as in `Backend`."""
         normed = self.norm(frames)
         ahead = self.ahead(normed, lengths)
         back = reverse_time(self.back(reverse_time(normed, lengths), lengths), lengths)
@@ -56,7 +62,7 @@ class BiMambaBlock(nn.Module):
         return frames + self.dropout(mixed)
 
 
-class BiMamba(nn.Module):
+class BiMamba(Backend):
     """n × (norm > Mamba in both directions > residual) > norm; every frame sees the whole clip.
 
     Args:
@@ -69,19 +75,11 @@ class BiMamba(nn.Module):
         self.blocks = nn.ModuleList(BiMambaBlock(width, config) for _ in range(config.num_blocks))
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, frames: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Embed a batch of clips.
-
-        Args:
-            frames: (batch, frames, width).
-            lengths: (batch,), frames of each clip; what lies behind them has no effect on the clip's own frames.
-
-        Returns:
-            (batch, frames, width).
-        """
+    def forward(self, frames: Tensor, lengths: Tensor | None = None) -> BackendOutput:
+        """Embed a batch of clips; see `Backend`."""
         for block in self.blocks:
             frames = block(frames, lengths)
-        return self.norm(frames)
+        return BackendOutput(self.norm(frames))
 
 
 def reverse_time(frames: Tensor, lengths: Tensor | None) -> Tensor:

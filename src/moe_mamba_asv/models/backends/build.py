@@ -1,0 +1,23 @@
+"""From a configuration to a back-end."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from moe_mamba_asv.models.backends.backend import Backend
+from moe_mamba_asv.models.backends.bimamba import BiMamba, BiMambaConfig
+from moe_mamba_asv.models.backends.moe import MoeBiMamba, MoeBiMambaConfig
+from moe_mamba_asv.models.backends.transformer import TransformerConfig, TransformerEncoder
+
+BackendConfig = Annotated[BiMambaConfig | MoeBiMambaConfig | TransformerConfig, Field(discriminator="kind")]
+
+
+def build_backend(config: BackendConfig, width: int) -> Backend:
+    """Build a back-end for frames of this width, with fresh weights."""
+    match config:
+        case BiMambaConfig():
+            return BiMamba(width, config)
+        case MoeBiMambaConfig():
+            return MoeBiMamba(width, config)
+        case TransformerConfig():
+            return TransformerEncoder(width, config)

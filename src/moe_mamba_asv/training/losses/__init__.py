@@ -1,0 +1,1 @@
+"""What a model is asked to make small. A loss owns no parameters."""
