@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+# As many workers as cores run the tests: a second thread in each would only wait for the others. Said before PyTorch
+# is imported, which reads it then; commands that tests start inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:

@@ -13,6 +13,7 @@ from moe_mamba_asv.cli.terminal import SOME_FAILED, console, print_json
 #: Distribution, module, what it is for.
 _NEEDED = (
     ("torch", "torch", "models"),
+    ("transformers", "transformers", "self-supervised streams"),
     ("lightning", "lightning", "training"),
     ("soundfile", "soundfile", "decoding"),
     ("av", "av", "decoding M4A, video and what libsndfile refuses; codecs"),

@@ -1,0 +1,32 @@
+"""The contract of every front-end: samples go in, frames come out, and their place in time is never guessed."""
+
+from torch import Tensor, nn
+
+
+class Frontend(nn.Module):
+    """Turns waveforms into frames.
+
+    A subclass answers a (batch, samples) tensor of 16 kHz waveforms with (batch, frames, width), and says:
+
+    Attributes:
+        width: numbers in a frame.
+        frame_rate_hz: frames a second.
+        receptive_field_samples: samples that one frame sees, where every frame sees as many; for a front-end whose
+            frames attend to the whole clip, what a frame sees before that.
+    """
+
+    width: int
+    frame_rate_hz: float
+    receptive_field_samples: int
+
+    def num_frames(self, num_samples: int) -> int:
+        """Frames that a waveform of so many samples gives."""
+        raise NotImplementedError
+
+    def borrowed(self) -> frozenset[str]:
+        """Names in the state dict of what came, or could come again, from a published model; none by default."""
+        return frozenset()
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """(batch, samples) to (batch, frames, width)."""
+        raise NotImplementedError
