@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -81,6 +82,32 @@ def test_training_on_the_real_tree(tmp_path: Path) -> None:
     found = json.loads(mma("train", "aasist", *place, *small, "--json").stdout)
     assert found["steps"] == 2
     assert found["selection"]["corpus"] == "asvspoof2019-la"
+
+
+def test_a_recipe_of_the_model_line_from_training_to_a_file_that_stands_alone(tmp_path: Path) -> None:
+    from tiny_ssl import save_tiny
+
+    root, source = write_folder_corpus(tmp_path / "corpus"), save_tiny(tmp_path / "source", "whisper")
+    changes = {
+        "model.frontends.0.source": source,
+        "model.frontends.1.channels": "[4,4,4,4,4,4]",
+        "model.width": 16,
+        "model.backend.num_blocks": 1,
+        "training.batch_size": 4,
+        "training.num_samples": 8000,
+        "training.crop_samples": 8000,
+        "training.ssl_learning_rate": 1e-3,
+    }
+    options = [word for key, value in changes.items() for word in ("--set", f"{key}={value}")]
+    place = ["--corpus", "folder", "--root", root]
+    mma("train", "phase4-small", *place, "--out", tmp_path / "run", "--max-steps", 2, *options)
+    mma("export", "--model", tmp_path / "run", "--full", "--out", tmp_path / "whole.safetensors")
+    mma("score", *place, "--model", tmp_path / "run", "--out", tmp_path / "light.tsv")
+    shutil.rmtree(source)
+    mma("score", *place, "--model", tmp_path / "whole.safetensors", "--out", tmp_path / "whole.tsv")
+    light, whole = (read_scores(tmp_path / f"{name}.tsv").frame["score"].to_list() for name in ("light", "whole"))
+    assert light == whole
+    mma("score", *place, "--model", tmp_path / "run", "--out", tmp_path / "again.tsv", code=2)
 
 
 @pytest.mark.parametrize("form", ["asvspoof2019", "asvspoof2021", "asvspoof5"])

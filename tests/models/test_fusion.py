@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from moe_mamba_asv.errors import ConfigError
-from moe_mamba_asv.models.backends.transformer import sinusoidal_positions
+from moe_mamba_asv.models.attention import sinusoidal_positions
 from moe_mamba_asv.models.frontends.sincnet import SincNetConfig, SincNetFrontend
 from moe_mamba_asv.models.fusion.align import resample_time
 from moe_mamba_asv.models.fusion.build import FusionConfig, build_fusion

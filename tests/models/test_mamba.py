@@ -7,6 +7,7 @@ import torch
 
 from moe_mamba_asv.models.backends.bimamba import BiMamba, BiMambaBlock, BiMambaConfig, reverse_time
 from moe_mamba_asv.models.backends.mamba import Mamba, MambaConfig, MambaState
+from moe_mamba_asv.models.scan import selective_scan
 
 #: Names and shapes of ``mamba_ssm.Mamba(d_model=144)``: d_inner 288, dt_rank 9, d_state 16, d_conv 4.
 OFFICIAL = {
@@ -73,6 +74,18 @@ def test_a_stream_equals_the_whole(chunk: int) -> None:
     torch.testing.assert_close(torch.cat(parts, dim=1), block(frames), rtol=0, atol=1e-5)
     assert isinstance(state, MambaState)
     assert state.conv.shape == (2, 3, 24)
+
+
+def test_whole_clips_need_no_initial_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The official kernels take none, and `scan: mamba_ssm` is to work."""
+
+    def scan(*inputs: torch.Tensor, **options: object) -> object:
+        assert options["initial_state"] is None
+        assert options["implementation"] == "mamba_ssm"
+        return selective_scan(*inputs, **{**options, "implementation": "auto"})  # pyright: ignore
+
+    monkeypatch.setattr("moe_mamba_asv.models.backends.mamba.selective_scan", scan)
+    assert Mamba(8, MambaConfig(scan="mamba_ssm"))(torch.randn(1, 5, 8)).shape == (1, 5, 8)
 
 
 def test_a_causal_block_does_not_see_the_future() -> None:

@@ -1,9 +1,13 @@
 """The sizes that docs/models.md prints."""
 
+from pathlib import Path
+
 import pytest
 
+from moe_mamba_asv.models.build import build_model
 from moe_mamba_asv.models.size import measure_size
 from moe_mamba_asv.training.recipe import load_recipe
+from tiny_ssl import save_tiny
 
 SIZES = {
     "phase2": (316_191_826, 739_858),
@@ -18,3 +22,9 @@ def test_sizes_are_those_of_the_arithmetic(name: str) -> None:
     assert (size.parameters, size.trainable) == SIZES[name]
     assert size.frame_rate_hz == 50
     assert size.multiply_adds > 50e9  # a WavLM-Large alone
+
+
+def test_a_model_that_no_recipe_names_is_sized_as_well(tmp_path: Path) -> None:
+    config = load_recipe("phase2", [f"model.frontends.0.source={save_tiny(tmp_path, 'wavlm-stable')}"]).model
+    model = build_model(config)
+    assert measure_size(config).parameters == sum(parameter.numel() for parameter in model.parameters())

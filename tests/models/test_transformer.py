@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from moe_mamba_asv.errors import ConfigError
-from moe_mamba_asv.models.backends.transformer import TransformerConfig, TransformerEncoder, sinusoidal_positions
+from moe_mamba_asv.models.attention import attend, sinusoidal_positions
+from moe_mamba_asv.models.backends.transformer import TransformerConfig, TransformerEncoder
 
 
 def _encoder(**config: int | float) -> TransformerEncoder:
@@ -51,17 +52,15 @@ def test_every_frame_sees_every_frame_and_knows_its_place() -> None:
 
 def test_attention_is_the_published_one() -> None:
     """Written out head by head."""
-    block = _encoder().blocks[0].double()
-    frames = torch.randn(1, 5, 8, dtype=torch.float64)
+    queries, keys, values = torch.randn(3, 1, 5, 8, dtype=torch.float64)
     seen = torch.tensor([[True, True, True, True, False]])
-    queries, keys, values = (frames @ block.queries_keys_values.weight.T).chunk(3, dim=-1)
     heads = []
     for head in range(4):
         own = slice(2 * head, 2 * head + 2)
         logits = queries[..., own] @ keys[..., own].mT / math.sqrt(2)
         weights = logits.masked_fill(~seen[:, None], -torch.inf).softmax(-1)
         heads.append(weights @ values[..., own])
-    torch.testing.assert_close(block._attend(frames, seen), block.joined(torch.cat(heads, dim=-1)))
+    torch.testing.assert_close(attend(queries, keys, values, 4, seen), torch.cat(heads, dim=-1))
 
 
 @pytest.mark.parametrize("width", [6, 7])

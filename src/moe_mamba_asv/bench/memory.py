@@ -64,13 +64,14 @@ def run_with_peak(run: Callable[[], Result], device: str) -> tuple[Result, float
     _CLEAR_REFS.write_text("5")  # sets the high-water mark back to what is resident now (man 5 proc)
     before = _status_mib("VmRSS")
     result = run()
-    return result, _status_mib("VmHWM") - before
+    after = _status_mib("VmHWM")
+    return result, None if before is None or after is None else after - before
 
 
-def _status_mib(key: str) -> float:
-    """One figure of a line such as ``VmHWM:      9792 kB``."""
+def _status_mib(key: str) -> float | None:
+    """One figure of a line such as ``VmHWM:      9792 kB``; None where the system does not tell."""
     found = re.search(rf"{key}:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    return int(found[1]) / 1024 if found else 0.0
+    return int(found[1]) / 1024 if found else None
 
 
 def _glibc() -> ctypes.CDLL | None:

@@ -114,4 +114,4 @@ class Countermeasure(Detector):
 
     def architectures(self) -> list[dict[str, Any] | None]:
         """Of the self-supervised models inside, JSON-able; with these a copy is built without their sources."""
-        return [getattr(stream, "architecture", None) for stream in self.streams()]
+        return [stream.architecture for stream in self.streams()]

@@ -12,6 +12,7 @@ from moe_mamba_asv.audio.crop import NUM_SAMPLES
 from moe_mamba_asv.models.build import ModelConfig, build_model
 from moe_mamba_asv.models.countermeasure import Countermeasure, CountermeasureConfig
 from moe_mamba_asv.models.frontends.published import PUBLISHED
+from moe_mamba_asv.models.frontends.ssl import read_architecture
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class ModelSize:
 def measure_size(config: ModelConfig) -> ModelSize:
     """Build a model, all of its weights zero, and let a silent clip pass through it.
 
-    A published model that the recipes name is not fetched; any other is read from where the configuration says.
+    A published model that the recipes name is not fetched; of any other, the description is read from its source.
     """
     with torch.device("meta"):
         model = build_model(config, _architectures(config)).eval()
@@ -58,7 +59,7 @@ def _architectures(config: ModelConfig) -> list[Mapping[str, Any] | None] | None
     found: list[Mapping[str, Any] | None] = []
     for frontend in config.frontends:
         inner = frontend.ssl if frontend.kind == "cascade" else frontend
-        found.append(PUBLISHED.get(inner.source) if inner.kind == "ssl" else None)
+        found.append(None if inner.kind != "ssl" else PUBLISHED.get(inner.source) or read_architecture(inner.source))
     return found
 
 

@@ -121,6 +121,8 @@ def _quieten_lightning() -> None:
     """Which devices there are, and how Lightning calls PyTorch, is not what a person asked."""
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
+    # A frozen stream is in eval mode for good, and means it.
+    warnings.filterwarnings("ignore", message="Found .* in eval mode at the start of training")
 
 
 class _Data(lightning.LightningDataModule):

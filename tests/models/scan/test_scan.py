@@ -8,12 +8,14 @@ from typing import NamedTuple
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from moe_mamba_asv.errors import NonFiniteError, ScanError
 from moe_mamba_asv.models.scan import selective_scan
 from moe_mamba_asv.models.scan.chunked import backward_chunked, forward_chunked
-from moe_mamba_asv.models.scan.inputs import CHUNK, ScanInputs, normalise
+from moe_mamba_asv.models.scan.inputs import CHUNK, ScanGradients, ScanInputs, ScanResult, normalise
 from moe_mamba_asv.models.scan.native.library import Library, find_library
 from moe_mamba_asv.models.scan.native.scan import backward_native, forward_native
 from moe_mamba_asv.models.scan.reference import scan_reference
@@ -132,6 +134,42 @@ def test_a_padded_batch_gives_the_bits_of_the_clips_alone(passes: Passes) -> Non
         found = passes.forward(alone, keep_states=False)
         torch.testing.assert_close(batch.out[one, :, :end], found.out, rtol=0, atol=1e-6)
         torch.testing.assert_close(batch.last_state[one], found.last_state, rtol=0, atol=1e-6)
+
+
+def test_the_reference_itself_in_float32() -> None:
+    def forward(inputs: ScanInputs, *, keep_states: bool) -> ScanResult:
+        assert keep_states
+        leaves = {name: value.requires_grad_() for name, value in inputs.tensors().items() if name != "lengths"}
+        answers.append(scan_reference(replace(inputs, **leaves)))
+        return ScanResult(*(answer.detach() for answer in answers[-1]), torch.empty(0))
+
+    def backward(inputs: ScanInputs, _states: Tensor, grad_out: Tensor, grad_last_state: Tensor) -> ScanGradients:
+        names = [name for name in inputs.tensors() if name != "lengths"]
+        leaves = [getattr(inputs, name) for name in names]
+        gradients = torch.autograd.grad(answers[-1], leaves, (grad_out, grad_last_state))
+        return ScanGradients(**dict(zip(names, gradients, strict=True)))
+
+    answers: list[tuple[Tensor, Tensor]] = []
+    assert_as_reference(forward, backward, made(channels=5, length=201, state=4))
+
+
+@every_implementation
+@settings(max_examples=50, deadline=None)
+@given(data=st.data())
+def test_whatever_the_shape_the_values_are_right_and_clips_keep_apart(passes: Passes, data: st.DataObject) -> None:
+    groups = data.draw(st.integers(1, 3), "groups")
+    channels = groups * data.draw(st.integers(1, 20), "channels of a group")
+    batch, length, state = (data.draw(st.integers(1, most)) for most in (3, 70, 18))
+    lengths = torch.tensor(data.draw(st.lists(st.integers(0, length), min_size=batch, max_size=batch), "lengths"))
+    inputs = replace(made(batch, channels, length, state, groups), lengths=lengths)
+    result = passes.forward(inputs, keep_states=False)
+    # Absolute as well: a shape may be a single number, and that what larger ones leave of each other.
+    close = partial(torch.testing.assert_close, rtol=1e-5, atol=1e-5, check_dtype=False)
+    close((result.out, result.last_state), scan_reference(inputs.converted(torch.float64)))
+    order = torch.tensor(data.draw(st.permutations(range(batch)), "order"))
+    over_batch = ("u", "delta", "z", "B", "C", "initial_state", "lengths")
+    permuted = replace(inputs, **{name: getattr(inputs, name)[order] for name in over_batch})
+    close(passes.forward(permuted, keep_states=False).out, result.out[order])
 
 
 @every_implementation

@@ -21,16 +21,16 @@ from scan_cases import OPTIONAL, assert_close, with_padding
 pytest.importorskip("triton")
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-MODULE = "moe_mamba_asv.models.scan.triton_scan"
+PACKAGE = "moe_mamba_asv.models.scan.triton"
 with pytest.MonkeyPatch.context() as patch:
     if DEVICE == "cpu":
         # Triton hears of its interpreter only while it is being imported, and PyTorch may have imported it long ago:
         # this file takes a copy of its own and puts the old one back.
         patch.setenv("TRITON_INTERPRET", "1")
         for name in list(sys.modules):
-            if name == MODULE or (name.split(".")[0] == "triton" and not name.startswith("triton._C")):
+            if name.startswith(PACKAGE) or (name.split(".")[0] == "triton" and not name.startswith("triton._C")):
                 patch.delitem(sys.modules, name)
-    triton_scan = importlib.import_module(MODULE)
+    triton_scan = importlib.import_module(f"{PACKAGE}.scan")
 
 
 made = partial(scan_cases.made, device=DEVICE)
@@ -40,6 +40,11 @@ assert_as_reference = partial(scan_cases.assert_as_reference, triton_scan.forwar
 @pytest.mark.parametrize("length", [1, 2, 31, 32, 33, 65])
 def test_every_length_around_a_chunk(length: int) -> None:
     assert_as_reference(made(length=length, without=("lengths",)))
+
+
+@pytest.mark.parametrize("length", [63, 64, 201, 1000, 4001])
+def test_long_clips(length: int) -> None:
+    assert_as_reference(made(batch=1, channels=1, length=length, state=2, without=("lengths",)))
 
 
 @pytest.mark.parametrize(
@@ -159,7 +164,7 @@ import torch
 from triton.backends.compiler import GPUTarget
 from triton.runtime import JITFunction, driver
 from moe_mamba_asv.models.scan.inputs import ScanInputs
-from moe_mamba_asv.models.scan.triton_scan import backward_triton, forward_triton
+from moe_mamba_asv.models.scan.triton.scan import backward_triton, forward_triton
 
 class Gpu:
     get_current_target = staticmethod(lambda: GPUTarget("cuda", 80, 32))

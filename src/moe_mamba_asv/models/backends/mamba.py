@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
-from torch.nn.functional import silu
+from torch.nn.functional import pad, silu
 
 from moe_mamba_asv.models.scan import selective_scan
 from moe_mamba_asv.models.scan.choose import Implementation
@@ -87,7 +87,7 @@ class Mamba(nn.Module):
             frames: (batch, frames, width).
             lengths: (batch,), frames of each clip; what lies behind them has no effect and becomes 0.
         """
-        return self._run(frames, self.empty_state(frames.shape[0], frames), lengths)[0]
+        return self._run(frames, None, lengths)[0]
 
     def stream(self, frames: Tensor, state: MambaState) -> tuple[Tensor, MambaState]:
         """Embed the next chunk of a stream: (batch, frames, width), one frame or many; the whole's frames to rounding.
@@ -101,38 +101,41 @@ class Mamba(nn.Module):
     def empty_state(self, batch: int, like: Tensor) -> MambaState:
         """The state before the first frame, on the device and in the type of ``like``."""
         inner = self.D.shape[0]
-        scan_dtype = torch.float64 if like.dtype == torch.float64 else torch.float32
         return MambaState(
             conv=like.new_zeros(batch, self.config.d_conv - 1, inner),
-            scan=like.new_zeros(batch, inner, self.config.d_state, dtype=scan_dtype),
+            scan=like.new_zeros(
+                batch, inner, self.config.d_state, dtype=torch.promote_types(like.dtype, torch.float32)
+            ),
         )
 
-    def _run(self, frames: Tensor, state: MambaState, lengths: Tensor | None) -> tuple[Tensor, MambaState]:
+    def _run(self, frames: Tensor, state: MambaState | None, lengths: Tensor | None) -> tuple[Tensor, MambaState]:
+        """Without a state, none is given to the scan either: the official kernels take none."""
         x, z = self.in_proj(frames).chunk(2, dim=-1)
-        seen = torch.cat([state.conv.to(x.dtype), x], dim=1)
+        taps = self.config.d_conv - 1
+        seen = pad(x, (0, 0, taps, 0)) if state is None else torch.cat([state.conv.to(x.dtype), x], dim=1)
         x = silu(self._convolve(seen))
         rank, states = self.dt_proj.in_features, self.config.d_state
         dt, B, C = self.x_proj(x).split([rank, states, states], dim=-1)
         delta = dt @ self.dt_proj.weight.to(dt.dtype).t()
+        dtype = torch.promote_types(frames.dtype, torch.float32)  # of what the state is made with, also under autocast
         # Time last is the scan's form; these are views, and the scan reads either layout.
         u, delta, z, B, C = (tensor.transpose(1, 2) for tensor in (x, delta, z, B, C))
         y, last = selective_scan(
             u,
             delta,
-            -torch.exp(self.A_log.to(state.scan.dtype)),
+            -torch.exp(self.A_log.to(dtype)),
             B,
             C,
-            self.D.to(state.scan.dtype),
+            self.D.to(dtype),
             z,
-            self.dt_proj.bias.to(state.scan.dtype),
+            self.dt_proj.bias.to(dtype),
             delta_softplus=True,
-            initial_state=state.scan,
+            initial_state=None if state is None else state.scan,
             return_last_state=True,
             lengths=lengths,
             implementation=self.config.scan,
         )
-        kept = seen[:, seen.shape[1] - state.conv.shape[1] :]
-        return self.out_proj(y.transpose(1, 2)), MambaState(kept, last)
+        return self.out_proj(y.transpose(1, 2)), MambaState(seen[:, seen.shape[1] - taps :], last)
 
     def _convolve(self, seen: Tensor) -> Tensor:
         """Causal depthwise convolution of (batch, d_conv - 1 + frames, inner) to (batch, frames, inner)."""

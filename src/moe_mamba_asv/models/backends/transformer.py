@@ -1,18 +1,12 @@
 """A Transformer encoder: the usual back-end, to compare with."""
 
-import math
 from typing import Literal
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
 
-from moe_mamba_asv.errors import ConfigError
+from moe_mamba_asv.models.attention import attend, require_heads, sinusoidal_positions
 from moe_mamba_asv.models.backends.backend import Backend, BackendOutput, own_frames
-
-#: Longest wavelength of the positions, in 2π frames; the paper's.
-_LONGEST = 10_000
 
 
 class TransformerConfig(BaseModel):
@@ -55,15 +49,9 @@ class TransformerBlock(nn.Module):
             frames: of a batch of clips.
             seen: (batch, frames), true where a frame may be attended to; None: everywhere.
         """
-        frames = frames + self.dropout(self._attend(self.attention_norm(frames), seen))
+        queries, keys, values = self.queries_keys_values(self.attention_norm(frames)).chunk(3, dim=-1)
+        frames = frames + self.dropout(self.joined(attend(queries, keys, values, self.heads, seen)))
         return frames + self.dropout(self.feed_forward(self.feed_forward_norm(frames)))
-
-    def _attend(self, frames: Tensor, seen: Tensor | None) -> Tensor:
-        by_head = self.queries_keys_values(frames).unflatten(-1, (3, self.heads, -1))
-        queries, keys, values = by_head.permute(2, 0, 3, 1, 4)  # each (batch, heads, frames, width / heads)
-        mask = None if seen is None else seen[:, None, None]
-        attended = scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
-        return self.joined(attended.transpose(1, 2).flatten(2))
 
 
 class TransformerEncoder(Backend):
@@ -83,8 +71,7 @@ class TransformerEncoder(Backend):
 
     def __init__(self, width: int, config: TransformerConfig) -> None:
         super().__init__()
-        if width % config.heads:
-            raise ConfigError(f"{config.heads} attention heads for frames of width {width}", wanted="a divisor of it")
+        require_heads(width, config.heads)
         self.blocks = nn.ModuleList(TransformerBlock(width, config) for _ in range(config.num_blocks))
         self.norm = nn.LayerNorm(width)
 
@@ -99,17 +86,3 @@ class TransformerEncoder(Backend):
         for block in self.blocks:
             frames = block(frames, seen)
         return BackendOutput(self.norm(frames))
-
-
-def sinusoidal_positions(frames: Tensor) -> Tensor:
-    """Sines and cosines of the frame number, of wavelengths from 2π to 10,000 · 2π frames: (frames, width).
-
-    Args:
-        frames: (batch, frames, width), whose size, type and device they take.
-    """
-    _, num_frames, width = frames.shape
-    # In float32 whatever the type of the frames: bfloat16 cannot tell frame 257 from 256.
-    steps = torch.arange(num_frames, device=frames.device, dtype=torch.float32)
-    rates = torch.exp(torch.arange(0, width, 2, device=frames.device) * (-math.log(_LONGEST) / width))
-    angles = steps[:, None] * rates
-    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)[:, :width].to(frames.dtype)

@@ -1,5 +1,7 @@
 """The contract of every front-end: samples go in, frames come out, and their place in time is never guessed."""
 
+from typing import Any
+
 from torch import Tensor, nn
 
 
@@ -18,6 +20,11 @@ class Frontend(nn.Module):
     width: int
     frame_rate_hz: float
     receptive_field_samples: int
+
+    @property
+    def architecture(self) -> dict[str, Any] | None:
+        """Of a published model inside, JSON-able; with it a copy is built without the source. None by default."""
+        return None
 
     def num_frames(self, num_samples: int) -> int:
         """Frames that a waveform of so many samples gives."""

@@ -90,10 +90,10 @@ class SslFrontend(Frontend):
     def __init__(self, config: SslConfig, architecture: Mapping[str, Any] | None = None) -> None:
         super().__init__()
         self.config = config
-        self.architecture = _read_architecture(config.source) if architecture is None else dict(architecture)
+        self._architecture = read_architecture(config.source) if architecture is None else dict(architecture)
         source = config.source if architecture is None else None
         transformers = _import_transformers()
-        described = {name: value for name, value in self.architecture.items() if name != "do_normalize"}
+        described = {name: value for name, value in self._architecture.items() if name != "do_normalize"}
         model_config = transformers.AutoConfig.for_model(**described)
         num_layers: int = model_config.num_hidden_layers
         num_used = _layers_in_use(config, num_layers)
@@ -109,7 +109,7 @@ class SslFrontend(Frontend):
             model_config.mask_time_prob = model_config.mask_feature_prob = 0.0
             model = _build(model_config, source)
             encoder = model.encoder
-            self.prepare = UnitVariance() if self.architecture["do_normalize"] else nn.Identity()
+            self.prepare = UnitVariance() if self._architecture["do_normalize"] else nn.Identity()
             self.input = ConvolutionalInput(model)
             has_final_norm = model_config.do_stable_layer_norm
         if model_config.model_type == "wavlm":
@@ -131,6 +131,11 @@ class SslFrontend(Frontend):
         self._freeze()
         self.train()
         medium_is_float32()  # measured now: within a forward it could be counted or traced as part of the model
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """See the class."""
+        return self._architecture
 
     def _freeze(self) -> None:
         for part in (self.input, self.layers, self.norm):
@@ -255,8 +260,12 @@ def _import_transformers() -> ModuleType:
     return transformers
 
 
-def _read_architecture(source: str) -> dict[str, Any]:
-    """See `SslFrontend`."""
+def read_architecture(source: str) -> dict[str, Any]:
+    """What the model at a source is, without its weights; see `SslFrontend.architecture`.
+
+    Raises:
+        CheckpointError: no model at the source, or one of another family.
+    """
     transformers = _import_transformers()
     with _reading(source):
         raw, _ = transformers.PretrainedConfig.get_config_dict(source)
@@ -328,10 +337,13 @@ def _reading(source: str) -> Iterator[None]:
 
 @contextmanager
 def _quiet(logging: ModuleType) -> Iterator[None]:
-    """Without the table of unused weights, which are unused by design."""
-    before = logging.get_verbosity()
+    """Without the table of unused weights, which are unused by design, and without a bar of its own."""
+    before, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
+    logging.disable_progress_bar()
     try:
         yield
     finally:
         logging.set_verbosity(before)
+        if bar:
+            logging.enable_progress_bar()

@@ -4,10 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
 
-from moe_mamba_asv.errors import ConfigError
-from moe_mamba_asv.models.backends.transformer import sinusoidal_positions
+from moe_mamba_asv.models.attention import attend, require_heads, sinusoidal_positions
 from moe_mamba_asv.models.fusion.fusion import Fusion
 
 
@@ -40,11 +38,7 @@ class Lookup(nn.Module):
         """What the frames of one stream find in the other; all are (batch, frames, width)."""
         queries = self.queries(asking + sinusoidal_positions(asking))
         keys = self.keys(asked + sinusoidal_positions(asked))
-        by_head = (
-            frames.unflatten(-1, (self.heads, -1)).transpose(1, 2) for frames in (queries, keys, self.values(asked))
-        )
-        found = scaled_dot_product_attention(*by_head)  # (batch, heads, frames, width / heads)
-        return self.joined(found.transpose(1, 2).flatten(2))
+        return self.joined(attend(queries, keys, self.values(asked), self.heads))
 
 
 class CrossAttention(Fusion):
@@ -64,8 +58,7 @@ class CrossAttention(Fusion):
 
     def __init__(self, width: int, config: CrossAttentionConfig) -> None:
         super().__init__()
-        if width % config.heads:
-            raise ConfigError(f"{config.heads} attention heads for frames of width {width}", wanted="a divisor of it")
+        require_heads(width, config.heads)
         self.norm_first = nn.LayerNorm(width)
         self.norm_second = nn.LayerNorm(width)
         self.first_asks = Lookup(width, config.heads)

@@ -94,7 +94,7 @@ def _automatic(device: str, dtype: torch.dtype) -> Implementation:
 def explain_automatic(device: str, dtype: torch.dtype = torch.float32) -> tuple[Implementation, str]:
     """What ``auto`` takes on a device, and why.
 
-    The official kernels are not among them: they take neither an initial state nor lengths.
+    The official kernels are not among them: they take no initial state, so a stream would need another.
     """
     if device == "cpu":
         reason = _why_not_native()

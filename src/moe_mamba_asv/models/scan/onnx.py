@@ -3,9 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
-import onnx_ir as ir
 import torch
-from onnxscript import opset18
+
+from moe_mamba_asv.errors import ConfigError
+
+try:
+    import onnx_ir as ir
+    from onnxscript import opset18
+except ImportError as error:
+    raise ConfigError("export to ONNX needs onnxscript", remedy="pip install 'moe-mamba-asv[onnx]'") from error
 
 #: Typed for tensors; the exporter calls it with symbols.
 op: Any = opset18

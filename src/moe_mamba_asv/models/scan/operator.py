@@ -64,7 +64,7 @@ def _forward_by(implementation: Implementation, inputs: ScanInputs, keep_states:
 
             return forward_native(inputs, keep_states=keep_states)
         case "triton":
-            from moe_mamba_asv.models.scan.triton_scan import forward_triton
+            from moe_mamba_asv.models.scan.triton.scan import forward_triton
 
             return forward_triton(inputs, keep_states=keep_states)
         case _:
@@ -90,7 +90,7 @@ def _backward_by(
 
             return backward_native(inputs, states, grad_out, grad_last_state)
         case "triton":
-            from moe_mamba_asv.models.scan.triton_scan import backward_triton
+            from moe_mamba_asv.models.scan.triton.scan import backward_triton
 
             return backward_triton(inputs, states, grad_out, grad_last_state)
         case _:
@@ -139,7 +139,7 @@ def _gradients(ctx: Any, grad_out: Tensor | None, grad_last_state: Tensor | None
 
 
 class _Eager(torch.autograd.Function):
-    """The operator without PyTorch's dispatcher, which takes 0.4 ms for a forward and a backward pass."""
+    """The operator without PyTorch's dispatcher, which adds 0.2 ms to a forward and a backward pass."""
 
     forward = staticmethod(_forward)
     setup_context = staticmethod(_remember)

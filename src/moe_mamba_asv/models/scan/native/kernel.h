@@ -103,7 +103,7 @@ INLINE vec NAME(absv)(vec x) { return (vec)((ints)x & 0x7fffffff); }
 #define LOG2_E ((REAL)1.4426950408889634)
 
 INLINE vec NAME(softplus)(vec x) {
-    vec larger = (x + absv(x)) * (REAL)0.5;
+    vec larger = x * (REAL)0.5 + absv(x) * (REAL)0.5;
     return larger + NAME(log1pv)(exp2v(absv(x) * -LOG2_E));
 }
 INLINE vec NAME(sigmoid)(vec x) {
@@ -331,7 +331,7 @@ INLINE void NAME(step_sizes)(const Arguments *a, vec *delta, vec *slope, vec bia
 int NAME(forward_task)(const Arguments *a, int64_t index, char *scratch) {
     const Task task = NAME(task_of)(a, index);
     const int states = task.states, padded = task.padded;
-    vec *A2 = TAKE(vec, task.num_blocks * padded), *h = TAKE(vec, task.num_blocks * padded);
+    vec *A = TAKE(vec, task.num_blocks * padded), *h = TAKE(vec, task.num_blocks * padded);
     vec *u = TAKE(vec, CHUNK), *delta = TAKE(vec, CHUNK), *y = TAKE(vec, CHUNK), *z = TAKE(vec, CHUNK);
     REAL *B = TAKE(REAL, CHUNK * padded), *C = TAKE(REAL, CHUNK * padded);
     int bad = 0;
@@ -341,10 +341,9 @@ int NAME(forward_task)(const Arguments *a, int64_t index, char *scratch) {
         const REAL *start = a->initial_state;
         if (start) start += ((int64_t)task.batch * a->channels + channel) * states;
         NAME(load_states)(h + block * padded, start, width, states, padded);
-        NAME(load_states)(A2 + block * padded, (const REAL *)a->A + (int64_t)channel * states, width, states, padded);
+        NAME(load_states)(A + block * padded, (const REAL *)a->A + (int64_t)channel * states, width, states, padded);
         if (NAME(tile_is_bad)(h + block * padded, padded)) bad |= BAD_STATE;
-        if (NAME(tile_is_bad)(A2 + block * padded, padded)) bad |= BAD_A;
-        for (int n = 0; n < padded; n++) A2[block * padded + n] *= LOG2_E;
+        if (NAME(tile_is_bad)(A + block * padded, padded)) bad |= BAD_A;
     }
     for (int start = 0; start < task.length; start += CHUNK) {
         const int steps = task.length - start < CHUNK ? task.length - start : CHUNK;
@@ -372,7 +371,7 @@ int NAME(forward_task)(const Arguments *a, int64_t index, char *scratch) {
                 u[t] *= delta[t];
             }
             for (int first = 0; first < padded; first += TILE) {
-                const vec *rate = A2 + block * padded + first;
+                const vec *rate = A + block * padded + first;
                 vec *carry = h + block * padded + first;
                 if (a->kept)
                     for (int n = 0; n < TILE && first + n < states; n++)
@@ -381,10 +380,11 @@ int NAME(forward_task)(const Arguments *a, int64_t index, char *scratch) {
                 for (int n = 0; n < TILE; n++) now[n] = carry[n];
                 for (int t = 0; t < steps; t++) {
                     const REAL *Bt = B + t * padded + first, *Ct = C + t * padded + first;
+                    const vec exponent = delta[t] * LOG2_E;
                     vec sum = y[t];
 #pragma GCC unroll 8
                     for (int n = 0; n < TILE; n++) {
-                        now[n] = exp2v(delta[t] * rate[n]) * now[n] + u[t] * Bt[n];
+                        now[n] = exp2v(exponent * rate[n]) * now[n] + u[t] * Bt[n];
                         sum += now[n] * Ct[n];
                     }
                     y[t] = sum;

@@ -100,7 +100,7 @@ def find_library() -> Library | str:
         return "not built: no C compiler was there at installation; install gcc or clang, then this package again"
     try:
         return Library(path)
-    except OSError as error:
+    except (OSError, AttributeError) as error:  # an attribute is missing from what an older version has built
         return f"built, but does not load: {error}"
 
 

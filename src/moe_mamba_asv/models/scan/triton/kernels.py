@@ -1,4 +1,4 @@
-"""The selective scan on a GPU, written in Triton.
+"""The selective scan and its gradient for GPUs, in Triton.
 
 One program serves a few channels of one clip and walks over its time in chunks. The recurrence h' = a h + b is a chain
 of pairs (a, b), and pairs combine associatively, so a chunk is one ``tl.associative_scan`` along time over a
@@ -12,173 +12,14 @@ Tested in Triton's interpreter, which runs the kernels on the CPU, and compiled 
 its speed is not measured. Needs Triton 3.3, which comes with PyTorch 2.7: strides are passed as tuples.
 """
 
-from typing import Any
-
-import torch
 import triton
 import triton.language as tl
-from torch import Tensor
 
-from moe_mamba_asv.errors import ScanError
-from moe_mamba_asv.models.scan.inputs import CHUNK, ScanGradients, ScanInputs, ScanResult
-
-#: Channels times states of one program: two warps, and each thread has one channel and state with all steps of a chunk.
-_TILE_WIDTH = 64
-#: With more channels in a program there would be fewer programs, too few to fill a GPU with a small batch.
-_MOST_CHANNELS = 4
 _LARGEST_FLOAT16 = tl.constexpr(65504.0)
 
 
-def forward_triton(inputs: ScanInputs, *, keep_states: bool) -> ScanResult:
-    """Scan on the GPU; sums in float32.
-
-    Args:
-        inputs: normalised, on one CUDA device; float32, bfloat16 or float16.
-        keep_states: keep the state before each chunk, which ``backward_triton`` needs.
-
-    Raises:
-        ScanError: an input is float64.
-    """
-    arguments = _arguments(inputs)
-    u, (batch, channels, _) = inputs.u, inputs.u.shape
-    out = torch.empty_like(u)  # in the layout of u, as the operator promises
-    last_state = u.new_empty((batch, channels, inputs.num_states), dtype=torch.float32)
-    kept = inputs.num_chunks if keep_states else 0
-    states = u.new_empty((batch, kept, inputs.num_states, channels), dtype=torch.float32)
-    with torch.cuda.device_of(u):
-        _forward_kernel[_grid(inputs)](
-            **arguments,
-            initial_ptr=_small(inputs.initial_state),
-            out_ptr=out,
-            last_ptr=last_state,
-            states_ptr=states if keep_states else None,
-            out_strides=out.stride(),
-        )
-    return ScanResult(out, last_state, states)
-
-
-def backward_triton(
-    inputs: ScanInputs, states: Tensor, grad_out: Tensor, grad_last_state: Tensor | None
-) -> ScanGradients:
-    """Gradients of ``forward_triton``; sums in float32.
-
-    Those of B and C are sums over a group's channels, to which many programs add in no fixed order, so that the last
-    digits may change from run to run. Under ``torch.use_deterministic_algorithms`` every program adds to a slice of its
-    own instead; the slices, one for up to four channels, are summed afterwards.
-
-    Args:
-        inputs: what the forward pass was given.
-        states: (batch, chunks, state, channels), what it kept.
-        grad_out: (batch, channels, length), of the output.
-        grad_last_state: (batch, channels, state), of the last state; None where nothing depends on it.
-
-    Raises:
-        ScanError: an input is float64.
-    """
-    arguments = _arguments(inputs)
-    u, B, (batch, channels, _) = inputs.u, inputs.B, inputs.u.shape
-    du, ddelta = torch.empty_like(u), torch.empty_like(inputs.delta)
-    dz = None if inputs.z is None else torch.empty_like(inputs.z)
-    dA, dinitial = u.new_empty((2, batch, channels, inputs.num_states), dtype=torch.float32)
-    dD, dbias = u.new_empty((2, batch, channels), dtype=torch.float32)
-    slices = _blocks_per_group(inputs) if torch.are_deterministic_algorithms_enabled() else 1
-    dB, dC = u.new_zeros((2, slices, *B.shape), dtype=torch.float32)
-    with torch.cuda.device_of(u):
-        _backward_kernel[_grid(inputs)](
-            **arguments,
-            states_ptr=states,
-            dout_ptr=grad_out,
-            dlast_ptr=_small(grad_last_state),
-            du_ptr=du,
-            ddelta_ptr=ddelta,
-            dA_ptr=dA,
-            dB_ptr=dB,
-            dC_ptr=dC,
-            dD_ptr=dD,
-            dz_ptr=dz,
-            dbias_ptr=dbias,
-            dinitial_ptr=dinitial,
-            dout_strides=grad_out.stride(),
-            du_strides=du.stride(),
-            ddelta_strides=ddelta.stride(),
-            dz_strides=(0, 0, 0) if dz is None else dz.stride(),
-            slice_stride=B.numel() if slices > 1 else 0,
-        )
-    return ScanGradients(
-        u=du,
-        delta=ddelta,
-        A=dA.sum(0).to(inputs.A.dtype),
-        B=dB.sum(0).to(B.dtype),
-        C=dC.sum(0).to(inputs.C.dtype),
-        D=None if inputs.D is None else dD.sum(0).to(inputs.D.dtype),
-        z=dz,
-        delta_bias=None if inputs.delta_bias is None else dbias.sum(0).to(inputs.delta_bias.dtype),
-        initial_state=None if inputs.initial_state is None else dinitial.to(inputs.initial_state.dtype),
-    )
-
-
-def _arguments(inputs: ScanInputs) -> dict[str, Any]:
-    """What both kernels are given, by the names of their parameters."""
-    if inputs.accumulate_dtype == torch.float64:
-        raise ScanError(
-            "float64 inputs of the Triton scan", wanted="float32, bfloat16 or float16", remedy="the 'chunked' scan"
-        )
-    channels_per_group, block_channels, block_states = _tile(inputs)
-    return {
-        "u_ptr": inputs.u,
-        "delta_ptr": inputs.delta,
-        "A_ptr": _small(inputs.A),
-        "B_ptr": inputs.B,
-        "C_ptr": inputs.C,
-        "D_ptr": _small(inputs.D),
-        "z_ptr": inputs.z,
-        "bias_ptr": _small(inputs.delta_bias),
-        "lengths_ptr": None if inputs.lengths is None else inputs.lengths.contiguous(),
-        "u_strides": inputs.u.stride(),
-        "delta_strides": inputs.delta.stride(),
-        "B_strides": inputs.B.stride(),
-        "C_strides": inputs.C.stride(),
-        "z_strides": (0, 0, 0) if inputs.z is None else inputs.z.stride(),
-        "length": inputs.u.shape[2],
-        "channels": inputs.u.shape[1],
-        "channels_per_group": channels_per_group,
-        "num_states": inputs.num_states,
-        "SOFTPLUS": inputs.delta_softplus,
-        "CHUNK": CHUNK,
-        "BLOCK_D": block_channels,
-        "BLOCK_N": block_states,
-        # As many warps of 32 threads as channels and states fill, so that the steps of a chunk stay within a thread.
-        "num_warps": max(1, block_channels * block_states // 32),
-        # Products and sums rounded once; said here, as Triton warns where it must guess.
-        "enable_fp_fusion": True,
-    }
-
-
-def _tile(inputs: ScanInputs) -> tuple[int, int, int]:
-    """Channels of a group, and channels and states of one program; the latter two are powers of two."""
-    channels_per_group = inputs.u.shape[1] // inputs.num_groups
-    block_states = triton.next_power_of_2(inputs.num_states)
-    fitting = max(1, _TILE_WIDTH // block_states)
-    return channels_per_group, min(fitting, _MOST_CHANNELS, triton.next_power_of_2(channels_per_group)), block_states
-
-
-def _blocks_per_group(inputs: ScanInputs) -> int:
-    channels_per_group, block_channels, _ = _tile(inputs)
-    return triton.cdiv(channels_per_group, block_channels)
-
-
-def _grid(inputs: ScanInputs) -> tuple[int, int]:
-    """Programs that read the same B and C, those of one clip, follow each other."""
-    return inputs.num_groups * _blocks_per_group(inputs), inputs.u.shape[0]
-
-
-def _small(tensor: Tensor | None) -> Tensor | None:
-    """Contiguous float32: cheap for a tensor without a time axis, and simpler to read than strides."""
-    return None if tensor is None else tensor.to(torch.float32).contiguous()
-
-
 @triton.jit
-def _forward_kernel(
+def forward_kernel(
     u_ptr,
     delta_ptr,
     A_ptr,
@@ -207,6 +48,7 @@ def _forward_kernel(
     BLOCK_D: tl.constexpr,
     BLOCK_N: tl.constexpr,
 ):
+    """A few channels of a clip through time; `forward_triton` says what is given and answered."""
     batch = tl.program_id(1).to(tl.int64)
     group, _, channel, is_channel = _place(channels_per_group, BLOCK_D)
     state = tl.arange(0, BLOCK_N)
@@ -221,11 +63,11 @@ def _forward_kernel(
     bias = _load_small(bias_ptr, channel, is_channel)
     carry = _load_small(initial_ptr, square_of_clip, is_square)
 
-    u_rows = u_ptr + batch * u_strides[0] + channel * u_strides[1]
-    delta_rows = delta_ptr + batch * delta_strides[0] + channel * delta_strides[1]
-    B_rows = B_ptr + batch * B_strides[0] + group * B_strides[1] + state * B_strides[2]
-    C_rows = C_ptr + batch * C_strides[0] + group * C_strides[1] + state * C_strides[2]
-    out_rows = out_ptr + batch * out_strides[0] + channel * out_strides[1]
+    u_rows = _rows(u_ptr, u_strides, batch, channel)
+    delta_rows = _rows(delta_ptr, delta_strides, batch, channel)
+    B_rows = _rows(B_ptr, B_strides, batch, group) + state * B_strides[2]
+    C_rows = _rows(C_ptr, C_strides, batch, group) + state * C_strides[2]
+    out_rows = _rows(out_ptr, out_strides, batch, channel)
 
     for chunk in range(num_chunks):
         if states_ptr is not None:
@@ -243,7 +85,7 @@ def _forward_kernel(
 
         y = tl.sum(h * C[:, None, :], axis=2) + D * u
         if z_ptr is not None:
-            z_rows = z_ptr + batch * z_strides[0] + channel * z_strides[1]
+            z_rows = _rows(z_ptr, z_strides, batch, channel)
             z = _load(z_rows, z_strides[2], is_channel, step, inside)
             y *= z * tl.sigmoid(z)
         if out_ptr.dtype.element_ty == tl.float16:
@@ -253,7 +95,7 @@ def _forward_kernel(
 
 
 @triton.jit
-def _backward_kernel(
+def backward_kernel(
     u_ptr,
     delta_ptr,
     A_ptr,
@@ -294,6 +136,7 @@ def _backward_kernel(
     BLOCK_D: tl.constexpr,
     BLOCK_N: tl.constexpr,
 ):
+    """The same channels back through time; `backward_triton` says what is given and answered."""
     batch = tl.program_id(1).to(tl.int64)
     group, block, channel, is_channel = _place(channels_per_group, BLOCK_D)
     state = tl.arange(0, BLOCK_N)
@@ -308,13 +151,13 @@ def _backward_kernel(
     bias = _load_small(bias_ptr, channel, is_channel)
     carry = _load_small(dlast_ptr, square_of_clip, is_square)  # the gradient of the state between two chunks
 
-    u_rows = u_ptr + batch * u_strides[0] + channel * u_strides[1]
-    delta_rows = delta_ptr + batch * delta_strides[0] + channel * delta_strides[1]
-    B_rows = B_ptr + batch * B_strides[0] + group * B_strides[1] + state * B_strides[2]
-    C_rows = C_ptr + batch * C_strides[0] + group * C_strides[1] + state * C_strides[2]
-    dout_rows = dout_ptr + batch * dout_strides[0] + channel * dout_strides[1]
-    du_rows = du_ptr + batch * du_strides[0] + channel * du_strides[1]
-    ddelta_rows = ddelta_ptr + batch * ddelta_strides[0] + channel * ddelta_strides[1]
+    u_rows = _rows(u_ptr, u_strides, batch, channel)
+    delta_rows = _rows(delta_ptr, delta_strides, batch, channel)
+    B_rows = _rows(B_ptr, B_strides, batch, group) + state * B_strides[2]
+    C_rows = _rows(C_ptr, C_strides, batch, group) + state * C_strides[2]
+    dout_rows = _rows(dout_ptr, dout_strides, batch, channel)
+    du_rows = _rows(du_ptr, du_strides, batch, channel)
+    ddelta_rows = _rows(ddelta_ptr, ddelta_strides, batch, channel)
     groups = channels // channels_per_group
     matrix_row = block * slice_stride + ((batch * groups + group) * num_states + state) * length
 
@@ -347,11 +190,11 @@ def _backward_kernel(
         h = decay * h_before + (delta * u)[:, :, None] * B[:, None, :]
 
         if z_ptr is not None:
-            z_rows = z_ptr + batch * z_strides[0] + channel * z_strides[1]
+            z_rows = _rows(z_ptr, z_strides, batch, channel)
             z = _load(z_rows, z_strides[2], is_channel, step, inside)
             gate = tl.sigmoid(z)
             y = tl.sum(h * C[:, None, :], axis=2) + D * u
-            dz_rows = dz_ptr + batch * dz_strides[0] + channel * dz_strides[1]
+            dz_rows = _rows(dz_ptr, dz_strides, batch, channel)
             dz = dy * y * gate * (1.0 + z * (1.0 - gate))
             _store(dz_rows, dz_strides[2], dz, is_channel, step, length)
             dy *= z * gate
@@ -393,6 +236,12 @@ def _place(channels_per_group, BLOCK_D: tl.constexpr):
     block = (tl.program_id(0) % blocks_per_group).to(tl.int64)
     within = block * BLOCK_D + tl.arange(0, BLOCK_D)
     return group, block, group * channels_per_group + within, within < channels_per_group
+
+
+@triton.jit
+def _rows(ptr, strides, batch, row):
+    """Where rows of a clip begin: those of its channels, or the first of a group."""
+    return ptr + batch * strides[0] + row * strides[1]
 
 
 @triton.jit

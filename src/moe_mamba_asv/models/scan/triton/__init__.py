@@ -1,0 +1,1 @@
+"""The selective scan for CUDA; imported only where it is chosen, since it needs triton."""
