@@ -10,6 +10,7 @@ import torch
 from moe_mamba_asv.audio.crop import NUM_SAMPLES, fit_length
 from moe_mamba_asv.audio.load import load_16k
 from moe_mamba_asv.errors import CheckpointError
+from moe_mamba_asv.models.aasist.encoder import largest_of_nine
 from moe_mamba_asv.models.aasist.model import AasistConfig
 from moe_mamba_asv.models.aasist.official import convert_official
 from moe_mamba_asv.models.aasist.sinc_bank import band_pass_filters, mel_band_edges_hz
@@ -51,6 +52,24 @@ def test_every_trained_parameter_gets_a_gradient() -> None:
     model(torch.randn(4, NUM_SAMPLES)).logits.square().sum().backward()
     idle = [name for name, p in model.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.any())]
     assert idle == []
+
+
+def test_the_folded_norm_changes_no_answer() -> None:
+    torch.manual_seed(0)
+    model = build_model(AasistConfig())
+    model(torch.randn(2, NUM_SAMPLES))  # so that the running statistics are not those of the start
+    model.eval()
+    clips = torch.randn(2, 48_000)
+    with_graph = model(clips)
+    with torch.no_grad():
+        folded = model(clips)
+    torch.testing.assert_close(folded.logits, with_graph.logits.detach(), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 70, 64_472), (2, 3, 5, 9), (1, 1, 3, 4)])
+def test_largest_of_nine_is_the_max_pool(shape: tuple[int, ...]) -> None:
+    maps = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(largest_of_nine(maps), torch.nn.functional.max_pool2d(maps, 3))
 
 
 def test_bands_adjoin_from_zero_to_the_top() -> None:

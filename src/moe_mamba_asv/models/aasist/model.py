@@ -6,7 +6,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from moe_mamba_asv.models.aasist.encoder import residual_encoder
+from moe_mamba_asv.models.aasist.encoder import largest_of_nine, residual_encoder
 from moe_mamba_asv.models.aasist.graph import GraphAttention, GraphPooling, HeterogeneousGraphAttention
 from moe_mamba_asv.models.aasist.sinc_bank import SincBank
 from moe_mamba_asv.models.output import CountermeasureOutput, Detector
@@ -91,7 +91,7 @@ class Aasist(Detector):
 
     def _encode(self, waveforms: Tensor) -> Tensor:
         """(B, samples) to (B, C, 23, frames)."""
-        maps = nn.functional.max_pool2d(self.sinc_bank(waveforms).unsqueeze(1).abs(), 3)
+        maps = largest_of_nine(self.sinc_bank(waveforms).unsqueeze(1).abs())
         maps = nn.functional.selu(self.stem_norm(maps), inplace=True)
         # Channels last makes the convolutions about twice as fast on a CPU and changes no answer.
         return self.encoder(maps.to(memory_format=torch.channels_last))
