@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from moe_mamba_asv.errors import CheckpointError, ConfigError, TrainingError
+from made_batch import made_batch
+from moe_mamba_asv.errors import CheckpointError, ConfigError
 from moe_mamba_asv.models.build import build_model
 from moe_mamba_asv.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from moe_mamba_asv.models.countermeasure import Countermeasure
-from moe_mamba_asv.models.output import CountermeasureOutput, Detector
-from moe_mamba_asv.training.losses.objective import loss_terms
+from moe_mamba_asv.models.output import Detector
+from moe_mamba_asv.training.losses.objective import objective_terms
 from moe_mamba_asv.training.recipe import Recipe, load_recipe, recipe_names
 from tiny_ssl import NUM_LAYERS, save_tiny
 
@@ -68,8 +69,7 @@ def test_every_recipe_runs_learns_and_comes_back(name: str, sources: dict[str, P
             output = model.eval()(noise(num_samples)[:1])
         assert output.score.shape == (1,)
         assert output.score.isfinite().all()
-    training = recipe.training
-    terms = loss_terms(model.train()(noise(16_000)), torch.tensor([0, 1]), training.loss, training.load_balance_weight)
+    terms = objective_terms(model.train()(noise(16_000)), made_batch([0, 1]), recipe.training.objective)
     torch.stack(list(terms.values())).sum().backward()
     idle = [key for key, parameter in model.named_parameters() if parameter.requires_grad and parameter.grad is None]
     assert idle == []
@@ -139,8 +139,18 @@ def test_defect_one_class_scored_by_logits(sources: dict[str, Path]) -> None:
 
 
 def test_defect_r_fake() -> None:
-    loss = load_recipe("phase3").training.loss
+    loss = load_recipe("phase3").training.objective.loss
     assert (loss.kind, loss.r_real, loss.r_fake, loss.alpha) == ("oc-softmax", 0.9, 0.2, 20)
+
+
+def test_frames_are_all_that_a_decision_rests_on(sources: dict[str, Path]) -> None:
+    model = built(small("phase4", sources, "model.projection_width=8")).eval()
+    frames, auxiliaries = model.frames(noise(16_000))
+    whole, rest = model(noise(16_000)), model.decide(frames)
+    assert frames.shape == (2, 49, 16)
+    assert auxiliaries.keys() == {"stream_shares"}
+    assert torch.equal(rest.score, whole.score)
+    assert whole.auxiliaries.keys() == rest.auxiliaries.keys() | auxiliaries.keys()
 
 
 def test_defect_load_balance_ignored(sources: dict[str, Path]) -> None:
@@ -149,18 +159,25 @@ def test_defect_load_balance_ignored(sources: dict[str, Path]) -> None:
     output = model(noise(16_000))
     output.auxiliaries["load_balance"].backward()
     assert all(block.mixture.router.weight.grad.abs().max() > 0 for block in model.backend.blocks)
-    loss, labels = load_recipe("phase3").training.loss, torch.tensor([0, 1])
-    light, heavy = (loss_terms(output, labels, loss, weight)["load_balance"] for weight in (0.01, 0.1))
+    light, heavy = (
+        objective_terms(
+            output,
+            made_batch([0, 1]),
+            load_recipe("phase3", [f"training.objective.load_balance={weight}"]).training.objective,
+        )["load_balance"]
+        for weight in (0.01, 0.1)
+    )
     torch.testing.assert_close(10 * light, heavy)
 
 
 def test_auxiliaries_are_there_where_their_parts_are(sources: dict[str, Path]) -> None:
-    extras = ["model.projection_width=8", "model.num_attacks=6"]
+    extras = ["model.projection_width=8", "model.num_attacks=6", "model.num_domains=3"]
     dual = built(small("phase4", sources, *extras))(noise(16_000)).auxiliaries
     assert {name: tuple(value.shape) for name, value in dual.items()} == {
         "stream_shares": (2, 2),
         "projection": (2, 8),
         "attack_logits": (2, 6),
+        "domain_logits": (2, 3),
     }
     routed = built(small("phase3", sources))(noise(16_000)).auxiliaries
     assert {name: tuple(value.shape) for name, value in routed.items()} == {
@@ -217,7 +234,7 @@ def test_every_choice_changes_the_model(change: str, sources: dict[str, Path]) -
         ("model.frontends.7.num_filters=8", "0 to 1"),
         ("model.fusion.kind=sum", "squeeze-excitation"),
         ("model.fusion=null", "two need one"),
-        ("training.loss.r_fak=0.5", "known are"),
+        ("training.objective.loss.r_fak=0.5", "known are"),
     ],
 )
 def test_a_wrong_key_in_a_section_names_the_nearest(override: str, message: str) -> None:
@@ -226,27 +243,9 @@ def test_a_wrong_key_in_a_section_names_the_nearest(override: str, message: str)
 
 
 def test_another_kind_takes_its_own_keys() -> None:
-    recipe = load_recipe("phase4", ["model.fusion.kind=multi-scale", "training.loss.kind=oc-softmax"])
+    recipe = load_recipe("phase4", ["model.fusion.kind=multi-scale", "training.objective.loss.kind=oc-softmax"])
     assert recipe.model.fusion.kind == "multi-scale"
-    assert recipe.training.loss.kind == "oc-softmax"
-
-
-def test_a_loss_that_the_head_cannot_serve_is_refused() -> None:
-    scores = torch.zeros(2)
-    linear = CountermeasureOutput(scores, torch.zeros(2, 3), torch.zeros(2, 2))
-    one_class = CountermeasureOutput(scores, torch.zeros(2, 3))
-    losses = {name: load_recipe(name).training.loss for name in ("phase3", "phase4")}
-    with pytest.raises(TrainingError, match="one-class"):
-        loss_terms(linear, torch.tensor([0, 1]), losses["phase3"], 0)
-    with pytest.raises(TrainingError, match="linear"):
-        loss_terms(one_class, torch.tensor([0, 1]), losses["phase4"], 0)
-
-
-def test_oc_softmax_is_the_published_form() -> None:
-    """By hand: softplus(20 · (0.9 - 0.5)) for bona fide, softplus(20 · (0.1 - 0.2)) for spoof, and their mean."""
-    output = CountermeasureOutput(torch.tensor([0.1, 0.5]), torch.zeros(2, 3))
-    terms = loss_terms(output, torch.tensor([0, 1]), load_recipe("phase3").training.loss, 0)
-    assert terms["oc_softmax"].item() == pytest.approx((0.126928 + 8.000335) / 2, rel=1e-5)
+    assert recipe.training.objective.loss.kind == "oc-softmax"
 
 
 def test_detectors_without_published_parts_borrow_nothing() -> None:

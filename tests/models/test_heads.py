@@ -4,7 +4,16 @@ import pytest
 import torch
 from pydantic import TypeAdapter
 
-from moe_mamba_asv.models.heads import AttackHead, HeadConfig, LinearHead, OneClassHead, ProjectionHead, build_head
+from moe_mamba_asv.models.gradient_reversal import reverse_gradient
+from moe_mamba_asv.models.heads import (
+    AttackHead,
+    DomainHead,
+    HeadConfig,
+    LinearHead,
+    OneClassHead,
+    ProjectionHead,
+    build_head,
+)
 
 
 def test_a_linear_score_is_the_difference_of_the_logits() -> None:
@@ -73,7 +82,32 @@ def test_an_attack_head_has_a_logit_for_each_attack() -> None:
     assert AttackHead(8, 6)(torch.randn(5, 8)).shape == (5, 6)
 
 
-@pytest.mark.parametrize("head", [LinearHead(8), OneClassHead(8), ProjectionHead(8, 4), AttackHead(8, 6)])
+def test_reversal_changes_the_sign_of_a_gradient_and_no_value() -> None:
+    for dtype in (torch.bfloat16, torch.float32, torch.float64):
+        values = torch.randn(1000, dtype=dtype) * torch.logspace(-30, 30, 1000, dtype=dtype)
+        assert torch.equal(reverse_gradient(values), values)
+    tensor = torch.randn(3, 2, requires_grad=True)
+    turned = reverse_gradient(tensor)
+    (turned * torch.arange(6.0).view(3, 2)).sum().backward()
+    assert tensor.grad is not None
+    assert torch.equal(tensor.grad, -torch.arange(6.0).view(3, 2))
+
+
+def test_a_domain_head_learns_forwards_and_teaches_backwards() -> None:
+    torch.manual_seed(0)
+    head, embedding = DomainHead(8, 3), torch.randn(5, 8, requires_grad=True)
+    plain = head.layers(embedding)
+    learnt = [embedding, *head.parameters()]
+    of_head, of_layers = (torch.autograd.grad(logits.square().sum(), learnt) for logits in (head(embedding), plain))
+    assert plain.shape == (5, 3)
+    assert torch.equal(head(embedding), plain)
+    torch.testing.assert_close(of_head[0], -of_layers[0])
+    torch.testing.assert_close(of_head[1:], of_layers[1:])
+
+
+@pytest.mark.parametrize(
+    "head", [LinearHead(8), OneClassHead(8), ProjectionHead(8, 4), AttackHead(8, 6), DomainHead(8, 3)]
+)
 def test_every_parameter_gets_a_gradient(head: torch.nn.Module) -> None:
     torch.manual_seed(0)
     answer = head(torch.randn(5, 8))

@@ -20,9 +20,9 @@ def test_a_recipe_extends_another() -> None:
 
 
 def test_an_override_changes_one_key() -> None:
-    recipe = load_recipe("aasist", ["training.batch_size=3", "training.loss.class_weights=[0.5, 0.5]"])
+    recipe = load_recipe("aasist", ["training.batch_size=3", "training.objective.loss.class_weights=[0.5, 0.5]"])
     assert recipe.training.batch_size == 3
-    assert recipe.training.loss == CrossEntropyConfig(class_weights=(0.5, 0.5))
+    assert recipe.training.objective.loss == CrossEntropyConfig(class_weights=(0.5, 0.5))
     assert recipe.training.epochs == load_recipe("aasist").training.epochs
 
 

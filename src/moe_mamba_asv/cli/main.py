@@ -3,7 +3,7 @@
 import typer
 
 from moe_mamba_asv import __version__
-from moe_mamba_asv.cli import bench, corpus, doctor, evaluate, export, recipes, report, score, train
+from moe_mamba_asv.cli import bench, compare, corpus, doctor, evaluate, export, pretrain, recipes, report, score, train
 
 app = typer.Typer(
     name="mma",
@@ -25,7 +25,7 @@ def root(version: bool = typer.Option(False, "--version", callback=_version, is_
     """Detect synthetic speech: build corpora, train, score, evaluate and report."""
 
 
-for command in (corpus, train, score, evaluate, report, recipes, export, bench, doctor):
+for command in (corpus, pretrain, train, score, evaluate, compare, report, recipes, export, bench, doctor):
     command.register(app)
 
 

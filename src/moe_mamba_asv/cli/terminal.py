@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from moe_mamba_asv.errors import MmaError
@@ -30,7 +31,8 @@ def expected_errors() -> Iterator[None]:
     try:
         yield
     except (MmaError, OSError) as error:
-        stderr.print(f"[bold red]error:[/] {error}", markup=True, highlight=False, soft_wrap=True)
+        # Escaped: a message may name an extra in brackets, which Rich would take for a style.
+        stderr.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         raise typer.Exit(WRONG_USE) from error
 
 

@@ -74,9 +74,9 @@ class Checkpoint:
         Args:
             full: take the frozen weights of a published model too; else they are left out, with their digest kept.
         """
-        state, left_out = model.state_dict(), {} if full else _frozen(model)
+        left_out = {} if full else _frozen(model)
         omitted = {"count": len(left_out), "sha256": _digest(left_out)} if left_out else None
-        kept = {name: tensor for name, tensor in state.items() if name not in left_out}
+        kept = {name: tensor for name, tensor in model.state_dict().items() if name not in left_out}
         return cls(recipe, config, kept, selection, num_samples, architectures=model.architectures(), omitted=omitted)
 
     def build(self) -> Detector:
@@ -87,7 +87,10 @@ class Checkpoint:
                 answers other weights than those that this model was trained on.
         """
         model = build_model(self.config, None if self.omitted else self.architectures or None)
-        left_out = _frozen(model) if self.omitted else {}
+        left_out = {}
+        if self.omitted:
+            absent = model.borrowed() - self.state.keys()
+            left_out = {name: tensor for name, tensor in model.state_dict().items() if name in absent}
         if self.omitted and _digest(left_out) != self.omitted["sha256"]:
             raise CheckpointError(
                 f"{len(left_out)} frozen weights whose source has changed since this model was trained",
@@ -97,6 +100,7 @@ class Checkpoint:
         state = {**self.state, **left_out}
         _require_same(model.state_dict(), state)
         model.load_state_dict(state)
+        model.replaced = model.borrowed() & self.state.keys()
         return model.eval()
 
 
@@ -104,10 +108,17 @@ def _versions() -> dict[str, str]:
     return {"moe-mamba-asv": __version__, "python": platform.python_version(), "torch": torch.__version__}
 
 
+def own_weights(model: Detector) -> dict[str, Tensor]:
+    """Entries of the state dict that no published model can give again, as views: what a light file holds."""
+    left_out = _frozen(model)
+    return {name: tensor for name, tensor in model.state_dict().items() if name not in left_out}
+
+
 def _frozen(model: Detector) -> dict[str, Tensor]:
-    """Entries of the state dict that came from a published model and are not trained."""
+    """Entries of the state dict that are as a published model has them, and stay so."""
     trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
-    return {name: tensor for name, tensor in model.state_dict().items() if name in model.borrowed() - trained}
+    left_out = model.borrowed() - model.replaced - trained
+    return {name: tensor for name, tensor in model.state_dict().items() if name in left_out}
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:

@@ -1,21 +1,34 @@
 """The model line of the report: front-end(s) > fusion > back-end > pooling > head.
 
-Every phase is this one class and a recipe. Phase 4, for one, reads: a WavLM stream and a SincNet stream, both projected
-to 144; squeeze-and-excitation over the two; four BiMamba blocks; attentive pooling; a linear head.
+Every phase is this one class and a recipe. Phase 4, for one, makes of clips of 64,600 samples (4.0375 s):
+
+    WavLM      (batch, 201, 1024)  >  projection  (batch, 201, 144)
+    SincNet    (batch,  29,  192)  >  projection  (batch,  29, 144)
+    squeeze-and-excitation over both, SincNet's frames resampled to WavLM's times  (batch, 201, 144)
+    4 BiMamba blocks      (batch, 201, 144)
+    attentive pooling     (batch, 144), the embedding
+    linear head           (batch,), the score
+
+`Countermeasure.frames` goes as far as the back-end, `Countermeasure.decide` from there on; `forward` is the one after
+the other. `Countermeasure.fixed` answers what no training changes of the front-ends; given that, `frames` goes on from
+there.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
+from moe_mamba_asv.errors import ConfigError
+from moe_mamba_asv.models.backends.backend import RouterStatistics
 from moe_mamba_asv.models.backends.build import BackendConfig, build_backend
 from moe_mamba_asv.models.frontends.build import FrontendConfig, build_frontend
 from moe_mamba_asv.models.frontends.frontend import Frontend
 from moe_mamba_asv.models.fusion.build import FusionConfig, build_fusion
-from moe_mamba_asv.models.heads import AttackHead, HeadConfig, ProjectionHead, build_head
+from moe_mamba_asv.models.heads import AttackHead, DomainHead, HeadConfig, ProjectionHead, build_head
 from moe_mamba_asv.models.output import CountermeasureOutput, Detector
 from moe_mamba_asv.models.pooling import PoolingConfig, build_pooling
 
@@ -37,7 +50,16 @@ class CountermeasureConfig(BaseModel):
         default=None, ge=1, description="of the projection that a contrastive loss compares; none without"
     )
     num_attacks: int | None = Field(
-        default=None, ge=2, description="classes of an attack-type head for multi-task training; none without"
+        default=None,
+        ge=2,
+        description="classes of an attack-type head for multi-task training: bona fide, and each attack of training; "
+        "none without",
+    )
+    num_domains: int | None = Field(
+        default=None,
+        ge=2,
+        description="corpora of training that a domain head tells apart, so that the embedding learns to hide them; "
+        "none without",
     )
 
     @model_validator(mode="after")
@@ -54,17 +76,22 @@ class Countermeasure(Detector):
 
     Auxiliaries, where the parts are there: ``stream_shares`` (batch, 2), what each stream contributes;
     ``load_balance``, the routers' loss; ``expert_share`` (blocks, experts) and ``router_entropy`` (blocks,);
-    ``projection`` (batch, projection_width); ``attack_logits`` (batch, num_attacks).
+    ``projection`` (batch, projection_width); ``attack_logits`` (batch, num_attacks); ``domain_logits``
+    (batch, num_domains).
 
     Args:
         config: the parts.
         architectures: of the self-supervised models inside, for each front-end; see `build_frontend`.
+
+    Attributes:
+        config: as given.
     """
 
     def __init__(
         self, config: CountermeasureConfig, architectures: Sequence[Mapping[str, Any] | None] | None = None
     ) -> None:
         super().__init__()
+        self.config = config
         architectures = architectures or [None] * len(config.frontends)
         streams = list(map(build_frontend, config.frontends, architectures))
         self.frontends = nn.ModuleList(streams)
@@ -78,30 +105,73 @@ class Countermeasure(Detector):
             None if config.projection_width is None else ProjectionHead(self.pooling.width, config.projection_width)
         )
         self.attack_head = None if config.num_attacks is None else AttackHead(self.pooling.width, config.num_attacks)
+        self.domain_head = None if config.num_domains is None else DomainHead(self.pooling.width, config.num_domains)
 
-    def forward(self, waveforms: Tensor) -> CountermeasureOutput:
-        """Score a (batch, samples) tensor of 16 kHz waveforms."""
-        auxiliaries: dict[str, Tensor] = {}
+    def forward(self, waveforms: Tensor, fixed: Sequence[Tensor] = ()) -> CountermeasureOutput:
+        """Score a (batch, samples) tensor of 16 kHz waveforms; see `frames` for ``fixed``."""
+        return self.decide(*self.frames(waveforms, fixed))
+
+    def fixed(self, waveforms: Tensor) -> tuple[Tensor, ...]:
+        """What no training changes of the front-ends that have such a part, in their order; see `Frontend.fixed`.
+
+        Args:
+            waveforms: (batch, samples), 16 kHz.
+
+        Returns:
+            Tensors that begin with the batch; none where every front-end is trained from the waveforms on.
+        """
+        parts = (stream.fixed(waveforms) for stream in self.streams() if stream.num_fixed)
+        return tuple(tensor for part in parts for tensor in part)
+
+    def frames(self, waveforms: Tensor, fixed: Sequence[Tensor] = ()) -> tuple[Tensor, dict[str, Tensor]]:
+        """Listen: from waveforms to what the back-end reads.
+
+        Args:
+            waveforms: (batch, samples), 16 kHz.
+            fixed: what `fixed` answered of these waveforms, where it was kept: the front-ends that have such a part go
+                on from there, and only the others hear the waveforms. Without it all of them do.
+
+        Returns:
+            Frames (batch, frames, width), and the auxiliaries that are known by now.
+
+        Raises:
+            ConfigError: ``fixed`` is of another model, or one whose training goes deeper or less deep.
+        """
+        kept = self._by_stream(fixed) if fixed else [()] * len(self.frontends)
         streams = [
-            project(frontend(waveforms)) for frontend, project in zip(self.frontends, self.projections, strict=True)
+            project(stream.learned(*own) if own else stream(waveforms))
+            for stream, project, own in zip(self.streams(), self.projections, kept, strict=True)
         ]
         if self.fusion is None:
-            frames = streams[0]
-        else:
-            fused = self.fusion(*streams)
-            frames, auxiliaries["stream_shares"] = fused.frames, fused.shares
+            return streams[0], {}
+        fused = self.fusion(*streams)
+        return fused.frames, {"stream_shares": fused.shares}
+
+    def decide(self, frames: Tensor, auxiliaries: Mapping[str, Tensor] | None = None) -> CountermeasureOutput:
+        """Judge: from frames to scores.
+
+        Args:
+            frames: (batch, frames, width).
+            auxiliaries: known already, to be handed on with those that are found here.
+        """
         output = self.backend(frames)
-        if output.routers:
-            auxiliaries["load_balance"] = torch.stack([router.load_balance_loss for router in output.routers]).mean()
-            auxiliaries["expert_share"] = torch.stack([router.expert_share for router in output.routers])
-            auxiliaries["router_entropy"] = torch.stack([router.entropy for router in output.routers])
         embedding = self.dropout(self.pooling(output.frames))
-        if self.projection is not None:
-            auxiliaries["projection"] = self.projection(embedding)
-        if self.attack_head is not None:
-            auxiliaries["attack_logits"] = self.attack_head(embedding)
+        found = {**(auxiliaries or {}), **_of_routers(output.routers)}
+        beside = {"projection": self.projection, "attack_logits": self.attack_head, "domain_logits": self.domain_head}
+        found |= {name: head(embedding) for name, head in beside.items() if head is not None}
         score, logits = self.head(embedding)
-        return CountermeasureOutput(score, embedding, logits, auxiliaries)
+        return CountermeasureOutput(score, embedding, logits, found)
+
+    def _by_stream(self, fixed: Sequence[Tensor]) -> list[tuple[Tensor, ...]]:
+        """What `fixed` answered, for each front-end; empty for one that hears the waveforms."""
+        counts = [stream.num_fixed for stream in self.streams()]
+        if len(fixed) != sum(counts):
+            raise ConfigError(
+                f"{len(fixed)} kept tensors for front-ends that go on from {sum(counts)}",
+                remedy="keep them anew, with the same layers trained",
+            )
+        tensors = iter(fixed)
+        return [tuple(islice(tensors, count)) for count in counts]
 
     def streams(self) -> list[Frontend]:
         """The front-ends, in their order."""
@@ -115,3 +185,14 @@ class Countermeasure(Detector):
     def architectures(self) -> list[dict[str, Any] | None]:
         """Of the self-supervised models inside, JSON-able; with these a copy is built without their sources."""
         return [stream.architecture for stream in self.streams()]
+
+
+def _of_routers(routers: Sequence[RouterStatistics]) -> dict[str, Tensor]:
+    """The auxiliaries of all blocks' routers; empty where there is none."""
+    if not routers:
+        return {}
+    return {
+        "load_balance": torch.stack([router.load_balance_loss for router in routers]).mean(),
+        "expert_share": torch.stack([router.expert_share for router in routers]),
+        "router_entropy": torch.stack([router.entropy for router in routers]),
+    }

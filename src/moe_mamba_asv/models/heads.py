@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, normalize
 
+from moe_mamba_asv.models.gradient_reversal import reverse_gradient
+
 
 class LinearHeadConfig(BaseModel):
     """Has no size."""
@@ -101,6 +103,28 @@ class AttackHead(nn.Module):
     def forward(self, embedding: Tensor) -> Tensor:
         """(batch, width) to (batch, num_attacks)."""
         return self.linear(embedding)
+
+
+class DomainHead(nn.Module):
+    """Gradient reversal > Linear > ReLU > Linear: logits of the corpus a clip comes from. No score depends on it.
+
+    The head learns to tell corpora apart, and whatever made the embedding learns to prevent that.
+
+    Paper: Ganin and Lempitsky, "Unsupervised domain adaptation by backpropagation", 2015. Differs from it: the
+    reversed gradient has the same weight throughout, that of the loss, where theirs grows from 0.
+
+    Args:
+        width: of the embedding.
+        num_domains: corpora.
+    """
+
+    def __init__(self, width: int, num_domains: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, num_domains))
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        """(batch, width) to (batch, num_domains)."""
+        return self.layers(reverse_gradient(embedding))
 
 
 def build_head(config: HeadConfig, width: int) -> LinearHead | OneClassHead:

@@ -31,7 +31,13 @@ class Detector(nn.Module):
     """A detector of spoofed speech.
 
     A subclass answers a (batch, samples) tensor of 16 kHz waveforms with a `CountermeasureOutput`.
+
+    Attributes:
+        replaced: borrowed entries whose values are others than the published model's, as a training that started from
+            a trained model finds them; a model file holds them even where they are frozen.
     """
+
+    replaced: frozenset[str] = frozenset()
 
     def forward(self, waveforms: Tensor) -> CountermeasureOutput:
         """Score a batch of equally long waveforms."""

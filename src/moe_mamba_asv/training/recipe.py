@@ -7,38 +7,13 @@ from pathlib import Path
 from typing import Any, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from moe_mamba_asv.audio.crop import NUM_SAMPLES
 from moe_mamba_asv.errors import ConfigError
 from moe_mamba_asv.models.build import ModelConfig
-from moe_mamba_asv.training.losses.objective import LossConfig
+from moe_mamba_asv.training.config import TrainingConfig
 
 _FOLDER = files("moe_mamba_asv.training") / "recipes"
-
-
-class TrainingConfig(BaseModel):
-    """How the weights are found."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    batch_size: int = Field(ge=1, description="clips a step")
-    epochs: int = Field(ge=1, description="passes over the training partition; --max-steps overrules it")
-    learning_rate: float = Field(gt=0, description="of Adam, at the first step")
-    min_learning_rate: float = Field(ge=0, description="at the last step; a cosine joins the two")
-    weight_decay: float = Field(ge=0, description="L2 penalty in Adam")
-    loss: LossConfig = Field(description="what is minimised")
-    load_balance_weight: float = Field(default=0.01, ge=0, description="of the routers' load-balance loss")
-    ssl_learning_rate: float | None = Field(
-        default=None,
-        gt=0,
-        description="of the trained layers of a self-supervised stream; learning_rate when not given",
-    )
-    num_samples: int = Field(
-        default=NUM_SAMPLES, ge=1600, description="samples at 16 kHz that dev and scoring hear of a clip"
-    )
-    crop_samples: int = Field(default=NUM_SAMPLES, ge=1600, description="samples of a random crop in training")
-    crops_per_clip: int = Field(default=1, ge=1, description="how often an epoch hears each clip")
 
 
 class Recipe(BaseModel):

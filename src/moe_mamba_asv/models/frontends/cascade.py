@@ -77,10 +77,23 @@ class CascadeFrontend(Frontend):
         """See `Frontend.borrowed`."""
         return frozenset(f"ssl.{name}" for name in self.ssl.borrowed())
 
-    def forward(self, waveforms: Tensor) -> Tensor:
-        """(batch, samples) to (batch, frames, width); see `SslFrontend.hidden_states` for the errors."""
-        states = self.ssl.hidden_states(waveforms)
+    def fixed(self, waveforms: Tensor) -> tuple[Tensor, ...]:
+        """See `SslFrontend.fixed`, also for the errors."""
+        return self.ssl.fixed(waveforms)
+
+    @property
+    def num_fixed(self) -> int:
+        """See `Frontend.num_fixed`."""
+        return self.ssl.num_fixed
+
+    def learned(self, *fixed: Tensor) -> Tensor:
+        """The layers that are trained, then the injections: to (batch, frames, width)."""
+        states = self.ssl.learned_states(*fixed)
         low, *higher = (project(state) for project, state in zip(self.projections, states, strict=True))
         for inject, upper in zip(self.injections, higher, strict=True):
             low = inject(low, upper)
         return low
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """(batch, samples) to (batch, frames, width); see `SslFrontend.fixed` for the errors."""
+        return self.learned(*self.fixed(waveforms))

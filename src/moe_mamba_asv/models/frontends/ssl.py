@@ -1,13 +1,12 @@
 """Self-supervised speech models as front-ends: WavLM, wav2vec 2.0 (XLS-R), HuBERT, and the encoder of Whisper."""
 
-import itertools
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, Self
+from typing import Any, NamedTuple, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
@@ -15,52 +14,13 @@ from moe_mamba_asv.errors import AudioError, CheckpointError, ConfigError
 from moe_mamba_asv.models.frontends.fast_products import fast_products, medium_is_float32
 from moe_mamba_asv.models.frontends.frontend import Frontend
 from moe_mamba_asv.models.frontends.layer_mix import LayerMix
+from moe_mamba_asv.models.frontends.lora import insert_adapters, is_adapter, set_adapter_mode
+from moe_mamba_asv.models.frontends.ssl_config import SslConfig, layers_in_use
 from moe_mamba_asv.models.frontends.ssl_inputs import ConvolutionalInput, MelInput, UnitVariance, WhisperLogMel
 from moe_mamba_asv.models.frontends.wavlm_attention import WavlmAttention
 
 #: ``model_type`` in a model's config.json.
 FAMILIES = ("hubert", "wav2vec2", "wavlm", "whisper")
-
-
-class SslConfig(BaseModel):
-    """Which self-supervised model, which of its layers, and what of it is trained.
-
-    Hidden states are numbered as transformers does: 0 lies before the first encoder layer, k behind the k-th.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: Literal["ssl"] = "ssl"
-    source: str = Field(
-        description="folder written by transformers' save_pretrained, or a hub id such as microsoft/wavlm-large"
-    )
-    layers: Literal["last", "weighted"] | tuple[int, ...] = Field(
-        default="last",
-        description="last: what the last encoder layer in use answers; weighted: a learned mean of all hidden states; "
-        "numbers: these hidden states, for a cascade",
-    )
-    num_layers: int | None = Field(
-        default=None, ge=1, description="encoder layers in use, from the first; default: as many as `layers` needs"
-    )
-    trainable: tuple[int, int] | None = Field(
-        default=None, description="first and last encoder layer that is trained, from 0; none: all are frozen"
-    )
-    precision: Literal["float32", "bfloat16"] = Field(
-        default="float32",
-        description="of weights and arithmetic below the first trained layer; bfloat16 is faster on a processor that "
-        "has it, and moves hidden states by 1 to 2 %",
-    )
-
-    @model_validator(mode="after")
-    def _layers_agree(self) -> "SslConfig":
-        if not isinstance(self.layers, str):
-            if not self.layers or self.layers[0] < 0 or any(b <= a for a, b in itertools.pairwise(self.layers)):
-                raise ValueError(f"layers {self.layers}; wanted rising numbers from 0, such as [3, 12, 24]")
-            if self.num_layers is not None and self.num_layers < self.layers[-1]:
-                raise ValueError(f"layer {self.layers[-1]} of num_layers {self.num_layers}")
-        if self.trainable is not None and not 0 <= self.trainable[0] <= self.trainable[1]:
-            raise ValueError(f"trainable {self.trainable}; wanted first and last layer, from 0")
-        return self
 
 
 class SslFrontend(Frontend):
@@ -69,9 +29,11 @@ class SslFrontend(Frontend):
     Only the layers in use are built. A hidden state is what transformers calls by its number; the last one of a whole
     model is its ``last_hidden_state``, so behind the final norm, if there is one. A cut model has no final norm.
 
-    A layer with a parameter that asks for a gradient counts as trained: such layers follow ``train()``, and an adapter
-    put into a frozen layer makes it one. Everything below the first of them runs without a graph and stays in
-    evaluation mode for good. The random masks and skipped layers of pre-training (SpecAugment, layerdrop) are not used.
+    A layer with a parameter that asks for a gradient counts as trained, and an adapter in a frozen layer makes it one.
+    Everything below the first of them runs without a graph, and may be computed once and kept: `fixed`. A layer whose
+    own weights are trained follows ``train()``; any other stays in evaluation mode for good, also where it is adapted:
+    there, only the dropout of its adapters follows. The random masks and skipped layers of pre-training (SpecAugment,
+    layerdrop) are not used.
 
     Args:
         config: which model, which layers.
@@ -84,24 +46,22 @@ class SslFrontend(Frontend):
 
     Raises:
         CheckpointError: no model at ``config.source``, one of another family, or one whose weights are incomplete.
-        ConfigError: the model has fewer layers than the configuration asks for.
+        ConfigError: the model has fewer layers than the configuration asks for, or no such part to adapt.
     """
 
     def __init__(self, config: SslConfig, architecture: Mapping[str, Any] | None = None) -> None:
         super().__init__()
         self.config = config
         self._architecture = read_architecture(config.source) if architecture is None else dict(architecture)
+        self.prepare = _preparation(self._architecture)
         source = config.source if architecture is None else None
-        transformers = _import_transformers()
-        described = {name: value for name, value in self._architecture.items() if name != "do_normalize"}
-        model_config = transformers.AutoConfig.for_model(**described)
+        model_config = _configuration(self._architecture)
         num_layers: int = model_config.num_hidden_layers
-        num_used = _layers_in_use(config, num_layers)
+        num_used = layers_in_use(config, num_layers)
         model_config.num_hidden_layers = num_used
         if model_config.model_type == "whisper":
             model_config.decoder_layers = 0
             encoder = _build(model_config, source).encoder
-            self.prepare = WhisperLogMel(model_config.num_mel_bins)
             self.input = MelInput(encoder)
             has_final_norm = True
         else:
@@ -109,7 +69,6 @@ class SslFrontend(Frontend):
             model_config.mask_time_prob = model_config.mask_feature_prob = 0.0
             model = _build(model_config, source)
             encoder = model.encoder
-            self.prepare = UnitVariance() if self._architecture["do_normalize"] else nn.Identity()
             self.input = ConvolutionalInput(model)
             has_final_norm = model_config.do_stable_layer_norm
         if model_config.model_type == "wavlm":
@@ -140,6 +99,8 @@ class SslFrontend(Frontend):
     def _freeze(self) -> None:
         for part in (self.input, self.layers, self.norm):
             part.requires_grad_(False)
+        if self.config.lora is not None:
+            insert_adapters(self.layers, self.config.lora)
         if self.config.trainable is not None:
             first, last = self.config.trainable
             self.layers[first : last + 1].requires_grad_(True)
@@ -147,7 +108,7 @@ class SslFrontend(Frontend):
         if self.config.precision == "bfloat16":
             self._num_bfloat16 = self._num_frozen()
             parts = [self.input, *self.layers[: self._num_bfloat16]]
-            for part in parts if self.config.trainable else [*parts, self.norm]:
+            for part in parts if self._num_bfloat16 < len(self.layers) else [*parts, self.norm]:
                 part.to(torch.bfloat16)
 
     def _num_frozen(self) -> int:
@@ -156,11 +117,12 @@ class SslFrontend(Frontend):
         return next(trained, len(self.layers))
 
     def train(self, mode: bool = True) -> Self:
-        """Set the mode of the trained layers; the rest stays in evaluation mode."""
+        """Set the mode of layers whose own weights are trained, and of adapters; the rest stays in evaluation mode."""
         super().train(mode)
         for part in (self.input, *self.layers):
-            if part is self.input or not _is_trained(part):
+            if part is self.input or not _is_trained(part, but_adapters=True):
                 part.eval()
+                set_adapter_mode(part, mode)
         return self
 
     def num_frames(self, num_samples: int) -> int:
@@ -168,18 +130,34 @@ class SslFrontend(Frontend):
         return self.input.num_frames(num_samples)
 
     def borrowed(self) -> frozenset[str]:
-        """All but the mix; see `Frontend.borrowed`."""
-        own = self.state_dict().keys()
-        return frozenset(name for name in own if name.partition(".")[0] in {"input", "layers", "norm"})
+        """All but the mix and the adapters; see `Frontend.borrowed`."""
+        names = (name for name in self.state_dict() if not is_adapter(name))
+        return frozenset(name for name in names if name.partition(".")[0] in {"input", "layers", "norm"})
 
-    def hidden_states(self, waveforms: Tensor) -> list[Tensor]:
-        """The chosen hidden states, from low to high.
+    def _first_learned(self) -> int:
+        """Number of the last hidden state that no training changes.
+
+        Raises:
+            ConfigError: an adapter was put into a layer that is held in bfloat16.
+        """
+        num_frozen = self._num_frozen()
+        if num_frozen < self._num_bfloat16:
+            raise ConfigError(
+                f"layer {num_frozen} is trained and held in bfloat16", remedy="precision: float32 for adapters"
+            )
+        return min(num_frozen, self.chosen[-1])
+
+    def fixed(self, waveforms: Tensor) -> tuple[Tensor, ...]:
+        """The chosen hidden states below the first trained layer, and then what goes into that layer.
+
+        Where nothing is trained, these are all the chosen ones. See `Frontend.fixed`; a pass of this part answers the
+        same bits each time, in training too.
 
         Args:
             waveforms: (batch, samples), 16 kHz.
 
         Returns:
-            One tensor (batch, frames, width) for each; all of them if the layers are to be weighted.
+            Tensors (batch, frames, width), in the waveforms' type.
 
         Raises:
             AudioError: a clip is shorter than one frame, or longer than the model has positions for.
@@ -189,30 +167,54 @@ class SslFrontend(Frontend):
             raise AudioError(
                 f"a clip of {waveforms.shape[1]} samples", wanted=f"at least {self.input.min_samples}, one frame"
             )
-        num_frozen = self._num_frozen()
-        if num_frozen < self._num_bfloat16:
-            raise ConfigError(
-                f"layer {num_frozen} is trained and held in bfloat16", remedy="precision: float32 for adapters"
-            )
-        with_graph = torch.is_grad_enabled()
-        kept: dict[int, Tensor] = {}
-        position_bias = None
-        with fast_products(waveforms.device):
-            with torch.no_grad():
-                frames = self.input(self.prepare(waveforms))
-            for index, layer in enumerate(self.layers):
-                if index in self.chosen:
-                    kept[index] = frames
-                if index == num_frozen:
-                    frames = frames.to(waveforms.dtype)
-                with torch.set_grad_enabled(with_graph and index >= num_frozen):
-                    frames, position_bias = _run_layer(layer, frames, position_bias)
-            with torch.set_grad_enabled(with_graph and num_frozen < len(self.layers)):
-                kept[len(self.layers)] = self.norm(frames)
-        return [kept[index].to(waveforms.dtype) for index in self.chosen]
+        with torch.no_grad(), fast_products(waveforms.device):
+            frames = self.input(self.prepare(waveforms))
+            states = self._run_layers(frames, 0, self._first_learned())
+        return tuple(state.to(waveforms.dtype) for state in states.values())
 
-    def forward(self, waveforms: Tensor) -> Tensor:
-        """(batch, samples) to (batch, frames, width).
+    @property
+    def num_fixed(self) -> int:
+        """See `Frontend.num_fixed`."""
+        return len(self._fixed_numbers())
+
+    def _fixed_numbers(self) -> list[int]:
+        """Of the hidden states that `fixed` answers."""
+        first = self._first_learned()
+        return [*(number for number in self.chosen if number < first), first]
+
+    def learned_states(self, *fixed: Tensor) -> list[Tensor]:
+        """The chosen hidden states, from low to high, given what `fixed` answered.
+
+        Returns:
+            One tensor (batch, frames, width) for each; all of them if the layers are to be weighted.
+        """
+        numbers = self._fixed_numbers()
+        first = numbers[-1]
+        states = dict(zip(numbers, fixed, strict=True))
+        if first < self.chosen[-1]:
+            with fast_products(fixed[-1].device):
+                states |= self._run_layers(fixed[-1], first, self.chosen[-1])
+        return [states[number].to(fixed[-1].dtype) for number in self.chosen]
+
+    def _run_layers(self, frames: Tensor, first: int, last: int) -> dict[int, Tensor]:
+        """Hidden states from one number to another, given the first: the chosen ones, and in any case the last."""
+        kept: dict[int, Tensor] = {}
+        position_bias = _position_bias(self.layers, frames.shape[1]) if first < last else None
+        for number in range(first, last + 1):
+            if number > first:
+                frames = _run_layer(self.layers[number - 1], frames, position_bias)
+            if number in self.chosen or number == last:
+                kept[number] = frames
+        if last == len(self.layers):
+            kept[last] = self.norm(kept[last])
+        return kept
+
+    def hidden_states(self, waveforms: Tensor) -> list[Tensor]:
+        """The chosen hidden states, from low to high; see `fixed` for the errors and `learned_states`."""
+        return self.learned_states(*self.fixed(waveforms))
+
+    def learned(self, *fixed: Tensor) -> Tensor:
+        """The trained layers, and the mix: what `fixed` answered to (batch, frames, width).
 
         Raises:
             ConfigError: the configuration chooses several hidden states, which are no single stream.
@@ -223,34 +225,34 @@ class SslFrontend(Frontend):
                 wanted="last or weighted",
                 remedy="kind: cascade, which joins several",
             )
-        states = self.hidden_states(waveforms)
+        states = self.learned_states(*fixed)
         return states[0] if self.mix is None else self.mix(states)
 
-
-def _is_trained(layer: nn.Module) -> bool:
-    return any(parameter.requires_grad for parameter in layer.parameters())
-
-
-def _run_layer(layer: nn.Module, frames: Tensor, position_bias: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    """One encoder layer; those of WavLM hand the bias of the first on to the next."""
-    if isinstance(getattr(layer, "attention", None), WavlmAttention):
-        return layer(frames, position_bias=position_bias)
-    return layer(frames, attention_mask=None), None
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """(batch, samples) to (batch, frames, width); see `fixed` and `learned` for the errors."""
+        return self.learned(*self.fixed(waveforms))
 
 
-def _layers_in_use(config: SslConfig, num_layers: int) -> int:
-    if isinstance(config.layers, str):
-        num_used = num_layers if config.num_layers is None else config.num_layers
-    else:
-        num_used = config.layers[-1] if config.num_layers is None else config.num_layers
-    if num_used > num_layers:
-        raise ConfigError(f"layer {num_used} of {config.source}", wanted=f"at most {num_layers}")
-    if config.trainable is not None and config.trainable[1] >= num_used:
-        raise ConfigError(
-            f"trainable layers {config.trainable} of {config.source}, of which {num_used} are in use",
-            wanted=f"first and last from 0 to {num_used - 1}",
-        )
-    return num_used
+def _is_trained(layer: nn.Module, *, but_adapters: bool = False) -> bool:
+    """Whether training changes a layer; with ``but_adapters``, whether it changes the layer's own weights."""
+    return any(
+        parameter.requires_grad
+        for name, parameter in layer.named_parameters()
+        if not (but_adapters and is_adapter(name))
+    )
+
+
+def _position_bias(layers: nn.ModuleList, num_frames: int) -> Tensor | None:
+    """What WavLM's first layer says of distances, for all of its layers; it depends on nothing else. Else none."""
+    attention = getattr(layers[0], "attention", None)
+    return attention.position_bias(num_frames) if isinstance(attention, WavlmAttention) else None
+
+
+def _run_layer(layer: nn.Module, frames: Tensor, position_bias: Tensor | None) -> Tensor:
+    if position_bias is None:
+        return layer(frames, attention_mask=None)
+    frames, _bias = layer(frames, position_bias=position_bias)
+    return frames
 
 
 def _import_transformers() -> ModuleType:
@@ -293,6 +295,75 @@ def _reads_normalised(source: str, model_config: Any) -> bool:
     return preprocessor.get("do_normalize", True)
 
 
+class Published(NamedTuple):
+    """A published model whole, in transformers' own modules.
+
+    Attributes:
+        model: of one of the `FAMILIES`; of Whisper the encoder, and no decoder layers.
+        prepare: (batch, samples) at 16 kHz to what the model reads.
+    """
+
+    model: Any
+    prepare: nn.Module
+
+
+def load_published(source: str, *, at_random: bool = False) -> Published:
+    """A model to train further as it was pre-trained, and to write back with `save_published`.
+
+    Unlike `SslFrontend`, which rebuilds parts for speed, its weights keep their names and parametrisation. It has an
+    embedding for masked frames, drawn at random where the source has none, and masks nothing on its own.
+
+    Args:
+        source: folder written by transformers' save_pretrained, or a hub id.
+        at_random: draw the weights from PyTorch's generator; then a config.json is all that the source needs.
+
+    Raises:
+        CheckpointError: no model at the source, one of another family, or one whose weights are incomplete.
+    """
+    architecture = read_architecture(source)
+    model_config = _configuration(architecture)
+    if model_config.model_type == "whisper":
+        model_config.decoder_layers = 0
+    else:
+        model_config.add_adapter = False
+        model_config.apply_spec_augment = True  # else transformers leaves a mask that it is given unused
+        model_config.mask_time_prob = model_config.mask_time_prob or 0.05  # else it has no embedding for masked frames
+        model_config.mask_feature_prob = 0.0
+    return Published(_build(model_config, None if at_random else source), _preparation(architecture))
+
+
+def save_published(published: Published, folder: Path) -> None:
+    """Write config.json, model.safetensors and preprocessor_config.json: a folder that `SslConfig.source` can name.
+
+    Args:
+        published: as `load_published` answered it; of Whisper, the encoder is written and no decoder.
+        folder: made if it is not there.
+    """
+    transformers = _import_transformers()
+    model, state = published.model, published.model.state_dict()
+    if model.config.model_type == "whisper":
+        state = {name: tensor for name, tensor in state.items() if name.startswith("encoder.")}
+        extractor = transformers.WhisperFeatureExtractor(feature_size=model.config.num_mel_bins)
+    else:
+        extractor = transformers.Wav2Vec2FeatureExtractor(do_normalize=isinstance(published.prepare, UnitVariance))
+    with _quiet(transformers.utils.logging):
+        model.save_pretrained(folder, state_dict=state)
+    extractor.save_pretrained(folder)
+
+
+def _configuration(architecture: Mapping[str, Any]) -> Any:
+    """The model's configuration in transformers."""
+    described = {name: value for name, value in architecture.items() if name != "do_normalize"}
+    return _import_transformers().AutoConfig.for_model(**described)
+
+
+def _preparation(architecture: Mapping[str, Any]) -> nn.Module:
+    """What lies between a waveform and the model's first layer of weights."""
+    if architecture["model_type"] == "whisper":
+        return WhisperLogMel(architecture["num_mel_bins"])
+    return UnitVariance() if architecture["do_normalize"] else nn.Identity()
+
+
 def _build(model_config: Any, source: str | None) -> Any:
     """A model of transformers in float32, with weights from a source or, without one, drawn at random.
 
@@ -308,8 +379,9 @@ def _build(model_config: Any, source: str | None) -> Any:
         model, report = transformers.AutoModel.from_pretrained(
             source, config=model_config, output_loading_info=True, ignore_mismatched_sizes=True, **options
         )
-    # Weights beyond those asked for are of layers that are not in use; what lacks of Whisper's decoder is thrown away.
-    faults = {name for name in report["missing_keys"] if not name.startswith("decoder.")}
+    # Weights beyond those asked for are of layers that are not in use; what lacks of Whisper's decoder is thrown away,
+    # and an embedding for masked frames is drawn at random, as it is before any pre-training.
+    faults = {name for name in report["missing_keys"] if not name.startswith(("decoder.", "masked_spec_embed"))}
     faults |= {name for name, *_shapes in report["mismatched_keys"]}
     if faults:
         raise CheckpointError(

@@ -154,8 +154,15 @@ class MelInput(nn.Module):
         Raises:
             AudioError: more frames than the model has positions for, 30 s as published.
         """
+        return self.place(self.convolve(log_mel))
+
+    def convolve(self, log_mel: Tensor) -> Tensor:
+        """(batch, mel bins, mel frames) to (batch, frames, width) that do not know their places yet."""
         frames = nn.functional.gelu(self.conv1(log_mel.to(self.conv1.weight.dtype)))
-        frames = nn.functional.gelu(self.conv2(frames)).transpose(1, 2)
+        return nn.functional.gelu(self.conv2(frames)).transpose(1, 2)
+
+    def place(self, frames: Tensor) -> Tensor:
+        """Add the positions; see `forward` for the error."""
         positions = self.positions.weight
         if frames.shape[1] > positions.shape[0]:
             raise AudioError(

@@ -34,14 +34,15 @@ class WavlmAttention(nn.Module):
         self.out_proj: nn.Module = original.out_proj
         self.gru_rel_pos_const: nn.Parameter = original.gru_rel_pos_const
         self.gru_rel_pos_linear: nn.Linear = original.gru_rel_pos_linear
-        if hasattr(original, "rel_attn_embed"):  # only in the first layer, which hands its bias to the others
+        if hasattr(original, "rel_attn_embed"):  # only in the first layer, whose bias serves all
             self.rel_attn_embed: nn.Embedding = original.rel_attn_embed
 
     def forward(
         self,
         hidden_states: Tensor,
         attention_mask: None = None,
-        position_bias: Tensor | None = None,
+        *,
+        position_bias: Tensor,
         **_unused: object,
     ) -> tuple[Tensor, None, Tensor]:
         """Attend; the signature is that of transformers, whose layer calls this.
@@ -49,14 +50,11 @@ class WavlmAttention(nn.Module):
         Args:
             hidden_states: (batch, frames, width).
             attention_mask: none; all clips of a batch are of one length.
-            position_bias: (heads, frames, frames) as the first layer answered it; none in the first layer.
+            position_bias: (heads, frames, frames), see `position_bias` of the first layer.
 
         Returns:
             (batch, frames, width), no attention weights, and the bias.
         """
-        num_frames = hidden_states.shape[1]
-        if position_bias is None:
-            position_bias = self._position_bias(num_frames)
         by_head = hidden_states.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
         reset, update = self.gru_rel_pos_linear(by_head).unflatten(-1, (2, 4)).sum(-1).sigmoid().chunk(2, dim=-1)
         gate = reset * (update * self.gru_rel_pos_const - 1) + 2  # (batch, heads, frames, 1)
@@ -69,8 +67,8 @@ class WavlmAttention(nn.Module):
         attended = nn.functional.dropout(weights, self.dropout, self.training) @ value
         return self.out_proj(attended.transpose(1, 2).flatten(2)), None, position_bias
 
-    def _position_bias(self, num_frames: int) -> Tensor:
-        """(heads, frames, frames): one number for each head and bucket of distance."""
+    def position_bias(self, num_frames: int) -> Tensor:
+        """(heads, frames, frames): one number for each head and bucket of distance; only the first layer has them."""
         device = self.rel_attn_embed.weight.device
         offsets = torch.arange(1 - num_frames, num_frames, device=device)
         bias = self.rel_attn_embed(self._bucket(offsets))  # (2 frames - 1, heads)

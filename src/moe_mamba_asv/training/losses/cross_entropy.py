@@ -2,9 +2,10 @@
 
 from typing import Literal
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
+
+from moe_mamba_asv.training.losses.distributions import log_probabilities, target_distribution
 
 
 class CrossEntropyConfig(BaseModel):
@@ -17,6 +18,14 @@ class CrossEntropyConfig(BaseModel):
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, config: CrossEntropyConfig) -> Tensor:
-    """Mean over (batch, 2) logits and (batch,) labels, each weighted by its class."""
-    weights = torch.tensor(config.class_weights, device=logits.device, dtype=logits.dtype)
-    return torch.nn.functional.cross_entropy(logits, labels, weight=weights)
+    """Mean over clips, each weighted by its class; a soft label weighs as its shares of both classes do.
+
+    Args:
+        logits: (batch, 2) in `LABEL_ORDER`.
+        labels: (batch,), 1 for bona fide; soft ones lie in between.
+        config: weights.
+    """
+    log_probability = log_probabilities(logits)
+    class_weights = log_probability.new_tensor(config.class_weights)
+    weights = target_distribution(labels, log_probability.dtype) * class_weights
+    return -(weights * log_probability).sum() / weights.sum()

@@ -26,9 +26,10 @@ def oc_softmax(score: Tensor, labels: Tensor, config: OcSoftmaxConfig) -> Tensor
 
     Args:
         score: (batch,), the cosine that a one-class head answers, which is also what the model scores by.
-        labels: (batch,), 1 for bona fide.
+        labels: (batch,), 1 for bona fide; a soft label takes its shares of both terms.
         config: margins and scale.
     """
-    bonafide = labels.bool()
-    missed = (config.r_real - score).where(bonafide, score - config.r_fake)
-    return softplus(config.alpha * missed).mean()
+    bonafide = labels.to(score.dtype)
+    too_far = softplus(config.alpha * (config.r_real - score))
+    too_close = softplus(config.alpha * (score - config.r_fake))
+    return (bonafide * too_far + (1 - bonafide) * too_close).mean()

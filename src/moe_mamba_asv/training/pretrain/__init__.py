@@ -1,0 +1,1 @@
+"""How a self-supervised model learns from speech without labels: it guesses what it was not allowed to hear."""
