@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from moe_mamba_asv.bench.contenders import REFERENCE, Contender, contenders
 from moe_mamba_asv.bench.problem import Scan, Size
 from moe_mamba_asv.bench.scan import Row, ScanPlan, bench_scan, compare
-from moe_mamba_asv.bench.training import TrainingPlan, bench_training
+from moe_mamba_asv.bench.scan_training import ScanTrainingPlan, bench_scan_training
 from moe_mamba_asv.bench.worker import Failure, Surroundings, Worker
 from moe_mamba_asv.cli import bench
 
@@ -131,7 +131,9 @@ def test_ratios() -> None:
 
 def test_training_by_each_scan_finds_the_same_weights() -> None:
     """The same seed, two steps: what differs is rounding."""
-    rows = bench_training(TrainingPlan(steps=2, reference_steps=2, threads=1, batch=2, frames=20, width=16, blocks=2))
+    rows = bench_scan_training(
+        ScanTrainingPlan(steps=2, reference_steps=2, threads=1, batch=2, frames=20, width=16, blocks=2)
+    )
     assert [row.implementation for row in rows] == ["native", "chunked", REFERENCE]
     losses = [row.last_loss for row in rows if not row.note]
     assert len(losses) >= 2

@@ -19,7 +19,19 @@ from moe_mamba_asv.cli.main import app
 from moe_mamba_asv.scores import read_scores
 from stand_in import RATE_HZ, asvspoof2019_tree, asvspoof2021_tree, clip, start_mma
 
-COMMANDS = ("corpus", "train", "score", "evaluate", "report", "recipes", "export", "bench", "doctor")
+COMMANDS = (
+    "corpus",
+    "pretrain",
+    "train",
+    "compare",
+    "score",
+    "evaluate",
+    "report",
+    "recipes",
+    "export",
+    "bench",
+    "doctor",
+)
 SMALL = [
     *("--set", "model.channels=[2,2,2,2]", "--set", "training.batch_size=4", "--set", "training.epochs=1"),
     *(
@@ -80,7 +92,7 @@ def test_training_on_the_real_tree(tmp_path: Path) -> None:
     place = ["--corpus", "asvspoof2019-la", "--root", tmp_path / "tree", "--out", tmp_path / "run"]
     small = ["--set", "model.encoder_width=8", "--set", "training.batch_size=2", "--max-steps", 2]
     found = json.loads(mma("train", "aasist", *place, *small, "--json").stdout)
-    assert found["steps"] == 2
+    assert found["selection"]["step"] == 2
     assert found["selection"]["corpus"] == "asvspoof2019-la"
 
 

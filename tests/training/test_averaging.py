@@ -16,7 +16,8 @@ from moe_mamba_asv.errors import CheckpointError, ConfigError, TrainingError
 from moe_mamba_asv.models.countermeasure import Countermeasure, CountermeasureConfig
 from moe_mamba_asv.models.output import Detector
 from moe_mamba_asv.training.averaging import Average, AveragingConfig, build_average, interpolate, swapped
-from moe_mamba_asv.training.finetune import FinetuneConfig, apply_freezing
+from moe_mamba_asv.training.finetune.config import FinetuneConfig
+from moe_mamba_asv.training.finetune.freezing import apply_freezing
 from tiny_ssl import save_tiny
 
 CLIPS = 0.1 * torch.randn(2, 4_000, generator=torch.Generator().manual_seed(0))

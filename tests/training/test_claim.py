@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from moe_mamba_asv.errors import TrainingError
-from moe_mamba_asv.training import claim
-from moe_mamba_asv.training.claim import claim_folder, digest_of, facts_of, note_end
+from moe_mamba_asv.training.records import claim
+from moe_mamba_asv.training.records.claim import claim_folder, digest_of, facts_of, note_end
 from moe_mamba_asv.types import UTTERANCE_SCHEMA, Corpus
 
 ASKED = {"seed": 1, "weights": (1.0, 2.0), "recipe": {"name": "línea"}}

@@ -15,18 +15,11 @@ from moe_mamba_asv.models.checkpoint import Checkpoint, load_checkpoint, save_ch
 from moe_mamba_asv.models.countermeasure import Countermeasure, CountermeasureConfig
 from moe_mamba_asv.models.output import Detector
 from moe_mamba_asv.models.spectral_lcnn import SpectralLcnn, SpectralLcnnConfig
-from moe_mamba_asv.training.finetune import (
-    FinetuneConfig,
-    ParameterGroup,
-    Start,
-    Unfreeze,
-    apply_freezing,
-    hold_back,
-    keep_modes,
-    parameter_groups,
-    parts,
-    start_from,
-)
+from moe_mamba_asv.training.finetune.config import FinetuneConfig, Unfreeze
+from moe_mamba_asv.training.finetune.freezing import apply_freezing, keep_modes
+from moe_mamba_asv.training.finetune.parts import parts
+from moe_mamba_asv.training.finetune.rates import ParameterGroup, hold_back, parameter_groups
+from moe_mamba_asv.training.finetune.warm_start import Start, start_from
 from tiny_ssl import save_tiny
 
 CLIPS = 0.1 * torch.randn(3, 4_000, generator=torch.Generator().manual_seed(0))

@@ -14,7 +14,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from moe_mamba_asv.errors import ConfigError, TrainingError
-from moe_mamba_asv.training.records import Records
+from moe_mamba_asv.training.records.tables import Records
 
 
 def _resumed(out: Path, step: int = 0, roll_backs: int = 0, *loggers: str) -> Records:

@@ -1,6 +1,7 @@
 """`mma bench`: speed, memory and exactness, measured here and now."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -126,7 +127,47 @@ def _three_digits(value: float | None) -> str:
 
 
 @bench.command()
-def training(
+def train(
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe (`mma recipes`) or a YAML file.")],
+    corpus: Annotated[str, typer.Option(help="Kind of corpus; see `mma corpus list`.")],
+    root: Annotated[Path, typer.Option(help="Folder of the corpus.")],
+    steps: Annotated[int, typer.Option(min=1, help="Steps to time, after one more.")] = 20,
+    overrides: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder for decoded clips.")] = None,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that decode.")] = 0,
+    accelerator: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """Measure how fast a recipe trains here, and which share of the time it waits for data.
+
+    Example: `mma bench train lcnn-small --corpus minispoof --root demo/corpus --cache demo/cache`.
+    """
+    with expected_errors():
+        from moe_mamba_asv.bench.train import bench_train
+        from moe_mamba_asv.corpora.read import read_corpus
+        from moe_mamba_asv.training.recipe import load_recipe
+        from moe_mamba_asv.training.run import Run
+        from moe_mamba_asv.types import Partition
+
+        parts = ((read_corpus(corpus, root=root, partition=part),) for part in (Partition.TRAIN, Partition.DEV))
+        options = {"cache": cache, "workers": workers, "accelerator": accelerator}
+        run = Run(load_recipe(recipe, overrides), *parts, out=Path("unused"), **options)
+        with progress_bar() as progress:
+            task = progress.add_task("training", total=steps + 1)
+            found = bench_train(run, steps, on_step=lambda step: progress.update(task, completed=step))
+    if as_json:
+        print_json(asdict(found))
+        return
+    peak = "" if found.peak_mib is None else f", peak memory {found.peak_mib:,.0f} MiB"
+    console.print(
+        f"{found.steps} steps: {found.steps_per_s:.3g} steps/s, {found.clips_per_s:.3g} clips/s, "
+        f"waiting for data {found.waiting:.1%}{peak}",
+        highlight=False,
+    )
+
+
+@bench.command("scan-training")
+def scan_training(
     steps: Annotated[int, typer.Option(min=1, help="Training steps with each of our scans.")] = 100,
     reference_steps: Annotated[int, typer.Option(min=1, help="Steps with mamba-ssm's reference.")] = 2,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of an operation; else PyTorch's own.")] = None,
@@ -134,14 +175,14 @@ def training(
 ) -> None:
     """Train a BiMamba of four blocks (batch 12, 201 frames, width 144) on the CPU, by each scan.
 
-    Example: `mma bench training --steps 20`.
+    Example: `mma bench scan-training --steps 20`.
     """
-    from moe_mamba_asv.bench.training import OURS, TrainingPlan, bench_training
+    from moe_mamba_asv.bench.scan_training import OURS, ScanTrainingPlan, bench_scan_training
 
     with expected_errors(), progress_bar() as progress:
         task = progress.add_task("training", total=len(OURS) + 1)
-        plan = TrainingPlan(steps, reference_steps, threads)
-        rows = bench_training(plan, on_row=lambda row: progress.update(task, advance=1))
+        plan = ScanTrainingPlan(steps, reference_steps, threads)
+        rows = bench_scan_training(plan, on_row=lambda row: progress.update(task, advance=1))
     if as_json:
         print_json([asdict(row) for row in rows])
         return

@@ -2,13 +2,13 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from moe_mamba_asv.audio.crop import NUM_SAMPLES
 from moe_mamba_asv.training.adversarial import FgmConfig
 from moe_mamba_asv.training.averaging import AveragingConfig, NoAveraging
 from moe_mamba_asv.training.data.batches import SamplingConfig
-from moe_mamba_asv.training.finetune import FinetuneConfig
+from moe_mamba_asv.training.finetune.config import FinetuneConfig
 from moe_mamba_asv.training.guards import GuardConfig
 from moe_mamba_asv.training.losses.objective import ObjectiveConfig
 from moe_mamba_asv.training.mixup import MixupConfig
@@ -57,3 +57,9 @@ class TrainingConfig(BaseModel):
     state_every_steps: int = Field(
         default=500, ge=1, description="steps between two states to resume from or roll back to, besides each epoch's"
     )
+
+    @model_validator(mode="after")
+    def _features_stand_still(self) -> "TrainingConfig":
+        if self.frozen_features and (self.mixup is not None or self.sampling.bucket_by_duration):
+            raise ValueError("frozen_features with mixup or bucket_by_duration, which change what is heard of a clip")
+        return self

@@ -9,7 +9,8 @@ from moe_mamba_asv.models.output import Detector
 from moe_mamba_asv.training.adversarial import adversarial_terms
 from moe_mamba_asv.training.batch import Batch
 from moe_mamba_asv.training.config import TrainingConfig
-from moe_mamba_asv.training.finetune import Start, keep_modes
+from moe_mamba_asv.training.finetune.freezing import keep_modes
+from moe_mamba_asv.training.finetune.warm_start import Start
 from moe_mamba_asv.training.losses.objective import objective_terms
 
 

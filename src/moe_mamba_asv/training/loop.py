@@ -18,7 +18,7 @@ from moe_mamba_asv.training.data.mixture import Mixture
 from moe_mamba_asv.training.dev import Dev, DevPass
 from moe_mamba_asv.training.guards import Fault
 from moe_mamba_asv.training.keeper import Keeper
-from moe_mamba_asv.training.records import Records
+from moe_mamba_asv.training.records.tables import Records
 from moe_mamba_asv.training.run import Report, Run
 from moe_mamba_asv.training.state import Progress, load_state, save_state
 from moe_mamba_asv.training.stepper import Stepper

@@ -12,7 +12,7 @@ from moe_mamba_asv.errors import NonFiniteError
 from moe_mamba_asv.models.output import Detector
 from moe_mamba_asv.training.batch import Batch
 from moe_mamba_asv.training.config import TrainingConfig
-from moe_mamba_asv.training.finetune import hold_back, parameter_groups
+from moe_mamba_asv.training.finetune.rates import hold_back, parameter_groups
 from moe_mamba_asv.training.guards import Fault, NormMemory, fault_in_answer, name_culprit, not_finite
 from moe_mamba_asv.training.learner import Learner
 from moe_mamba_asv.training.mixup import mixup

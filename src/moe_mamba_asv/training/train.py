@@ -16,7 +16,6 @@ import torch
 
 from moe_mamba_asv.models.build import build_model
 from moe_mamba_asv.models.output import Detector
-from moe_mamba_asv.training.claim import claim_folder, digest_of, facts_of, note_end
 from moe_mamba_asv.training.config import TrainingConfig
 from moe_mamba_asv.training.data.batches import Plan
 from moe_mamba_asv.training.data.cache import open_store
@@ -24,9 +23,11 @@ from moe_mamba_asv.training.data.clips import Clips
 from moe_mamba_asv.training.data.features import open_features
 from moe_mamba_asv.training.data.mixture import Mixture
 from moe_mamba_asv.training.dev import Dev
-from moe_mamba_asv.training.finetune import apply_freezing, start_from
+from moe_mamba_asv.training.finetune.freezing import apply_freezing
+from moe_mamba_asv.training.finetune.warm_start import start_from
 from moe_mamba_asv.training.loop import Loop
-from moe_mamba_asv.training.records import Records
+from moe_mamba_asv.training.records.claim import claim_folder, digest_of, facts_of, note_end
+from moe_mamba_asv.training.records.tables import Records
 from moe_mamba_asv.training.run import Report, Run
 from moe_mamba_asv.training.stepper import Stepper
 
@@ -101,11 +102,11 @@ def _clips(
     """Clips of a partition: decoded, and with what frozen layers answer, where there is a folder to keep them in."""
     if run.cache is None:
         return mixture, Clips(mixture, num_samples, seed=seed)
-    features = None
-    with fabric.rank_zero_first():  # one computes, the others find it done
+    with fabric.rank_zero_first():  # one decodes, the others find it done
         store = open_store(mixture.table, run.cache, lambda done, total: None)
-        if run.recipe.training.frozen_features:
-            features = open_features(model, mixture, num_samples, run.cache, store=store, device=fabric.device)
+    features = None
+    if run.recipe.training.frozen_features:  # all devices share the work
+        features = open_features(model, mixture, num_samples, run.cache, store=store, device=fabric.device)
     timed = mixture.with_durations(store.duration_s)
     return timed, Clips(mixture, num_samples, seed=seed, store=store, features=features)
 

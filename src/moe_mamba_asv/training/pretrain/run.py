@@ -11,9 +11,9 @@ import torch
 
 from moe_mamba_asv import __version__
 from moe_mamba_asv.models.checkpoint import file_sha256
-from moe_mamba_asv.training.claim import claim_folder
 from moe_mamba_asv.training.pretrain.config import PretrainConfig
 from moe_mamba_asv.training.pretrain.speech import Speech
+from moe_mamba_asv.training.records.claim import claim_folder
 
 #: Told as it goes on: what is done, how many of how many, and the last loss on what was held out, nan before it.
 Report = Callable[[str, int, int, float], None]

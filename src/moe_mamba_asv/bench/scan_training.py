@@ -23,7 +23,7 @@ _LIMIT_S = 3600.0
 
 
 @dataclass(frozen=True)
-class TrainingPlan:
+class ScanTrainingPlan:
     """What to train. As it comes: four-second clips in frames of 20 ms, four blocks of two directions.
 
     Attributes:
@@ -44,7 +44,7 @@ class TrainingPlan:
 
 
 @dataclass(frozen=True)
-class TrainingRow:
+class ScanTrainingRow:
     """One implementation of the scan in the same model, from the same weights, on the same batches.
 
     Attributes:
@@ -62,7 +62,9 @@ class TrainingRow:
     note: str = ""
 
 
-def bench_training(plan: TrainingPlan, on_row: Callable[[TrainingRow], None] = lambda row: None) -> list[TrainingRow]:
+def bench_scan_training(
+    plan: ScanTrainingPlan, on_row: Callable[[ScanTrainingRow], None] = lambda row: None
+) -> list[ScanTrainingRow]:
     """Train by each of our scans and by the reference; each in a process of its own."""
     rows = []
     for name, count in (*((name, plan.steps) for name in OURS), (REFERENCE, plan.reference_steps)):
@@ -72,17 +74,17 @@ def bench_training(plan: TrainingPlan, on_row: Callable[[TrainingRow], None] = l
         finally:
             worker.kill()
         if isinstance(found, Failure):
-            row = TrainingRow(name, 0, None, None, None, found.reason)
+            row = ScanTrainingRow(name, 0, None, None, None, found.reason)
         else:
             seconds, loss = found
             note = "" if math.isfinite(loss) else "the loss is not finite"
-            row = TrainingRow(name, count, seconds, 1000 * seconds / count, None if note else loss, note)
+            row = ScanTrainingRow(name, count, seconds, 1000 * seconds / count, None if note else loss, note)
         rows.append(row)
         on_row(row)
     return rows
 
 
-def _prepare(name: str, plan: TrainingPlan) -> Callable[[int], tuple[float, float]]:
+def _prepare(name: str, plan: ScanTrainingPlan) -> Callable[[int], tuple[float, float]]:
     if name == REFERENCE:
         # This process is there for this measurement alone, so the block may be given another scan.
         mamba.selective_scan = _reference_scan  # pyright: ignore[reportAttributeAccessIssue]
@@ -90,7 +92,7 @@ def _prepare(name: str, plan: TrainingPlan) -> Callable[[int], tuple[float, floa
     return partial(_train, BiMambaConfig(num_blocks=plan.blocks, dropout=0, mamba=block), plan)
 
 
-def _train(config: BiMambaConfig, plan: TrainingPlan, steps: int) -> tuple[float, float]:
+def _train(config: BiMambaConfig, plan: ScanTrainingPlan, steps: int) -> tuple[float, float]:
     """Seconds of the steps after the first, and the last loss."""
     torch.manual_seed(0)
     model, head = BiMamba(plan.width, config), nn.Linear(plan.width, 2)

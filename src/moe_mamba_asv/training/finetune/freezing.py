@@ -1,30 +1,10 @@
-"""Fine-tuning: where weights start, which of them may move, how fast, from when on, and how far from the start.
-
-Wherever a name of weights is asked for, it is a part (``ssl``, ``sinc``, ``projections``, ``fusion``, ``backend``,
-``pooling``, ``head``; see `parts`), or what names in the state dict begin with, such as ``backend.blocks.0``. Which
-encoder layers of a self-supervised stream are trained, the model's own configuration says.
-"""
+"""What never moves: parts of a detector that are frozen, and batch norms."""
 
 from torch import nn
 
 from moe_mamba_asv.models.output import Detector
-from moe_mamba_asv.training.finetune_config import FinetuneConfig, Unfreeze
-from moe_mamba_asv.training.parts import lies_in, parts, prefixes_of
-from moe_mamba_asv.training.rates import ParameterGroup, hold_back, parameter_groups
-from moe_mamba_asv.training.warm_start import Start, start_from
-
-__all__ = [
-    "FinetuneConfig",
-    "ParameterGroup",
-    "Start",
-    "Unfreeze",
-    "apply_freezing",
-    "hold_back",
-    "keep_modes",
-    "parameter_groups",
-    "parts",
-    "start_from",
-]
+from moe_mamba_asv.training.finetune.config import FinetuneConfig
+from moe_mamba_asv.training.finetune.parts import lies_in, prefixes_of
 
 
 def apply_freezing(model: Detector, config: FinetuneConfig) -> None:

@@ -8,8 +8,8 @@ from torch import nn
 from moe_mamba_asv.errors import ConfigError
 from moe_mamba_asv.models.frontends.lora import is_adapter
 from moe_mamba_asv.models.output import Detector
-from moe_mamba_asv.training.finetune_config import FinetuneConfig, Unfreeze
-from moe_mamba_asv.training.parts import encoder_layer, lies_in, parts, prefixes_of, ssl_streams
+from moe_mamba_asv.training.finetune.config import FinetuneConfig, Unfreeze
+from moe_mamba_asv.training.finetune.parts import encoder_layer, lies_in, parts, prefixes_of, ssl_streams
 
 
 @dataclass(frozen=True, eq=False)

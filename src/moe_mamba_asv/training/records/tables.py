@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from moe_mamba_asv.errors import TrainingError
 from moe_mamba_asv.scores import write_atomically
-from moe_mamba_asv.training.loggers import Logger, logger_opener
+from moe_mamba_asv.training.records.loggers import Logger, logger_opener
 
 #: Python's own "nan" would make polars take a whole column for text.
 _NAN = "NaN"
