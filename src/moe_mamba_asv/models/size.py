@@ -12,7 +12,7 @@ from moe_mamba_asv.audio.crop import NUM_SAMPLES
 from moe_mamba_asv.models.build import ModelConfig, build_model
 from moe_mamba_asv.models.countermeasure import Countermeasure, CountermeasureConfig
 from moe_mamba_asv.models.frontends.published import PUBLISHED
-from moe_mamba_asv.models.frontends.ssl import read_architecture
+from moe_mamba_asv.models.frontends.ssl_source import read_architecture
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from moe_mamba_asv.errors import CheckpointError, ConfigError
-from moe_mamba_asv.models.frontends.ssl import SslConfig, SslFrontend, load_published, save_published
+from moe_mamba_asv.models.frontends.ssl import SslConfig, SslFrontend
+from moe_mamba_asv.models.frontends.ssl_source import load_published, save_published
 from moe_mamba_asv.training.pretrain.predictor import MaskedPredictor
 from tiny_ssl import KINDS, published_states, save_tiny
 

@@ -15,7 +15,8 @@ from safetensors.torch import load_file
 
 from made_speech import write_speech
 from moe_mamba_asv.errors import ConfigError, TrainingError
-from moe_mamba_asv.models.frontends.ssl import SslConfig, SslFrontend, load_published
+from moe_mamba_asv.models.frontends.ssl import SslConfig, SslFrontend
+from moe_mamba_asv.models.frontends.ssl_source import load_published
 from moe_mamba_asv.training.guards import Fault
 from moe_mamba_asv.training.pretrain.config import PretrainConfig
 from moe_mamba_asv.training.pretrain.predictor import MaskedPredictor

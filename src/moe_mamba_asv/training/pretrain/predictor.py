@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from moe_mamba_asv.audio.resample import SAMPLE_RATE_HZ
 from moe_mamba_asv.errors import ConfigError
-from moe_mamba_asv.models.frontends.ssl import Published
 from moe_mamba_asv.models.frontends.ssl_inputs import MelInput
+from moe_mamba_asv.models.frontends.ssl_source import Published
 
 
 class MaskedPredictor(nn.Module):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from moe_mamba_asv.audio.resample import SAMPLE_RATE_HZ
 from moe_mamba_asv.errors import TrainingError
-from moe_mamba_asv.models.frontends.ssl import Published, load_published, save_published
+from moe_mamba_asv.models.frontends.ssl_source import Published, load_published, save_published
 from moe_mamba_asv.scores.table import write_atomically
 from moe_mamba_asv.training.pretrain.draws import Purpose, generator, torch_seed
 from moe_mamba_asv.training.pretrain.loop import Loop
