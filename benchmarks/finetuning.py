@@ -18,10 +18,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 SEEDS = (1, 2, 3)
-START_STEPS, TUNING_STEPS = 432, 72
+START_STEPS, TUNING_STEPS = 1440, 288
 # A 2-D encoder and crops small enough for two cores; the report's rates times ten, as there are so few steps.
-SIZE = ("model.frontends.1.channels=[8,8,16,16,16,16]", "training.crop_samples=16000", "training.num_samples=32000")
-START = ("training.learning_rate=2.0e-3", "training.ssl_learning_rate=2.0e-5")
+SIZE = (
+    "model.frontends.1.num_filters=24",
+    "model.frontends.1.channels=[4,4,8,8]",
+    "training.crop_samples=16000",
+    "training.num_samples=32000",
+)
+START = ("training.learning_rate=5.0e-4", "training.ssl_learning_rate=1.0e-5")
 TUNING = ("training.learning_rate=1.0e-4", "training.min_learning_rate=1.0e-5")
 POLICIES = {
     "report": ("phase5-small", ("training.ssl_learning_rate=5.0e-5",)),

@@ -144,7 +144,9 @@ def test_defect_r_fake() -> None:
 
 
 def test_frames_are_all_that_a_decision_rests_on(sources: dict[str, Path]) -> None:
-    model = built(small("phase4", sources, "model.projection_width=8")).eval()
+    model = built(
+        small("phase4", sources, "model.projection_width=8", "training.objective.supcon={weight: 0.1}")
+    ).eval()
     frames, auxiliaries = model.frames(noise(16_000))
     whole, rest = model(noise(16_000)), model.decide(frames)
     assert frames.shape == (2, 49, 16)
@@ -172,6 +174,7 @@ def test_defect_load_balance_ignored(sources: dict[str, Path]) -> None:
 
 def test_auxiliaries_are_there_where_their_parts_are(sources: dict[str, Path]) -> None:
     extras = ["model.projection_width=8", "model.num_attacks=6", "model.num_domains=3"]
+    extras += ["training.objective={supcon: {weight: 0.1}, attack_type: 1, domain: 1, loss: {kind: cross-entropy}}"]
     dual = built(small("phase4", sources, *extras))(noise(16_000)).auxiliaries
     assert {name: tuple(value.shape) for name, value in dual.items()} == {
         "stream_shares": (2, 2),

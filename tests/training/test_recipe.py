@@ -52,3 +52,12 @@ def test_a_recipe_of_ones_own_may_extend_a_shipped_one(tmp_path: Path) -> None:
     path.write_text("extends: lcnn-small\ndescription: mine\ntraining: {epochs: 1}\n")
     recipe = load_recipe(str(path))
     assert (recipe.name, recipe.training.epochs, recipe.training.batch_size) == ("mine", 1, 32)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["model.num_attacks=3", "model.projection_width=8", "training.objective.domain=0.1", "model.num_domains=2"],
+)
+def test_a_head_without_its_loss_and_a_loss_without_its_head_are_refused(setting: str) -> None:
+    with pytest.raises(ConfigError, match="set both, or neither"):
+        load_recipe("phase4", [setting])

@@ -163,6 +163,7 @@ def train(
         f"{found.steps} steps: {found.steps_per_s:.3g} steps/s, {found.clips_per_s:.3g} clips/s, "
         f"waiting for data {found.waiting:.1%}{peak}",
         highlight=False,
+        soft_wrap=True,
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from moe_mamba_asv.errors import ConfigError
 from moe_mamba_asv.models.build import ModelConfig
@@ -25,6 +25,20 @@ class Recipe(BaseModel):
     description: str
     model: ModelConfig
     training: TrainingConfig
+
+    @model_validator(mode="after")
+    def _heads_and_losses_agree(self) -> "Recipe":
+        """A head that no loss trains would stay as it was drawn; a loss without its head has nothing to read."""
+        objective = self.training.objective
+        pairs = {
+            "projection_width": ("supcon", objective.supcon is not None),
+            "num_attacks": ("attack_type", objective.attack_type > 0),
+            "num_domains": ("domain", objective.domain > 0),
+        }
+        for head, (loss, is_wanted) in pairs.items():
+            if (getattr(self.model, head, None) is not None) != is_wanted:
+                raise ValueError(f"model.{head} and training.objective.{loss}: set both, or neither")
+        return self
 
 
 def recipe_names() -> list[str]:
@@ -119,6 +133,8 @@ def _explain(name: str, error: ValidationError) -> str:
     """The first fault of a recipe, with the nearest name where a key is unknown."""
     fault = error.errors()[0]
     where = list(fault["loc"])
+    if not where:  # of the recipe as a whole
+        return f"{name}: {fault['msg']}"
     if fault["type"] != "extra_forbidden":
         return f"{name}: {'.'.join(map(str, where))} is {fault.get('input')!r}: {fault['msg']}"
     section = list(_section_type(where[:-1]).model_fields)
