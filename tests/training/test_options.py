@@ -256,4 +256,5 @@ def test_routers_are_watched(root: Path, tmp_path: Path, source: Path) -> None:
     row = _metrics(run.out).row(-1, named=True)
     assert sum(row[f"expert_share_0_{expert}"] for expert in range(4)) == pytest.approx(1)
     assert row["router_entropy_0"] > 0
+    assert row["dead_experts_0"] == sum(row[f"expert_share_0_{expert}"] < 0.025 for expert in range(4))
     assert row["load_balance"] > 0

@@ -27,7 +27,8 @@ class DevPass:
     Attributes:
         scores: (clips,), in the order of the table; higher = bona fide.
         eer: a fraction; nan where a score is not finite.
-        watched: means over all clips: ``stream_share_N``, ``expert_share_BLOCK_EXPERT``, ``router_entropy_BLOCK``.
+        watched: means over all clips: ``stream_share_N``, ``expert_share_BLOCK_EXPERT``, ``router_entropy_BLOCK``;
+            and ``dead_experts_BLOCK``.
     """
 
     scores: NDArray[np.float32]
@@ -89,7 +90,20 @@ class Dev:
         eer = float("nan")
         if np.isfinite(found).all():
             eer = equal_error_rate(found[self._is_bonafide], found[~self._is_bonafide]).value
-        return DevPass(found, eer, {name: (total / len(found)).item() for name, total in sums.items()})
+        watched = {name: (total / len(found)).item() for name, total in sums.items()}
+        return DevPass(found, eer, watched | _dead_experts(watched))
+
+
+def _dead_experts(watched: dict[str, float]) -> dict[str, float]:
+    """``dead_experts_BLOCK``: how many experts of a block get less than a tenth of an even share."""
+    shares: dict[str, list[float]] = {}
+    for name, share in watched.items():
+        if name.startswith("expert_share_"):
+            shares.setdefault(name.removeprefix("expert_share_").partition("_")[0], []).append(share)
+    return {
+        f"dead_experts_{block}": float(sum(share < 0.1 / len(of_block) for share in of_block))
+        for block, of_block in shares.items()
+    }
 
 
 def _watched(output: CountermeasureOutput) -> dict[str, Tensor]:
