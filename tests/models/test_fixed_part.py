@@ -13,7 +13,7 @@ from moe_mamba_asv.models.frontends.frontend import Frontend
 from moe_mamba_asv.models.frontends.lora import LoraConfig
 from moe_mamba_asv.models.frontends.sincnet import SincNetConfig, SincNetFrontend
 from moe_mamba_asv.models.frontends.ssl import SslConfig, SslFrontend
-from tiny_ssl import KINDS, NUM_LAYERS, WIDTH, published_states, save_tiny
+from tiny_ssl import KINDS, NUM_LAYERS, WIDTH, published_states
 
 #: What is trained, and the numbers of the hidden states that are fixed then: of all, and of the last alone.
 TRAINED: dict[str, tuple[dict[str, Any], list[int], list[int]]] = {
@@ -23,19 +23,6 @@ TRAINED: dict[str, tuple[dict[str, Any], list[int], list[int]]] = {
     "all adapters": ({"lora": LoraConfig()}, [0], [0]),
 }
 Tiny = Callable[[str], Path]
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
-    """Folder of a tiny model of one kind, written once."""
-    folders: dict[str, Path] = {}
-
-    def folder(kind: str) -> Path:
-        if kind not in folders:
-            folders[kind] = save_tiny(tmp_path_factory.mktemp(kind), kind)
-        return folders[kind]
-
-    return folder
 
 
 def clips() -> Tensor:

@@ -29,19 +29,6 @@ TWO_LAYERS = LoraConfig(rank=3, alpha=6, layers=(1, 2))
 Tiny = Callable[[str], Path]
 
 
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
-    """Folder of a tiny model of one kind, written once."""
-    folders: dict[str, Path] = {}
-
-    def folder(kind: str) -> Path:
-        if kind not in folders:
-            folders[kind] = save_tiny(tmp_path_factory.mktemp(kind), kind)
-        return folders[kind]
-
-    return folder
-
-
 def clips() -> Tensor:
     return 0.1 * torch.randn(2, 4_000, generator=torch.Generator().manual_seed(0))
 

@@ -24,19 +24,6 @@ FAMILIES = ("wavlm-stable", "wav2vec2-stable", "hubert-post", "whisper")
 Tiny = Callable[[str], Path]
 
 
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
-    """Folder of a tiny model of one kind, written once."""
-    folders: dict[str, Path] = {}
-
-    def folder(kind: str) -> Path:
-        if kind not in folders:
-            folders[kind] = save_tiny(tmp_path_factory.mktemp(kind), kind)
-        return folders[kind]
-
-    return folder
-
-
 def clips(num_samples: int = 4_000, batch: int = 2) -> Tensor:
     """Noise of two loudnesses, so that a norm over the batch would show."""
     noise = torch.randn(batch, num_samples, generator=torch.Generator().manual_seed(num_samples))
