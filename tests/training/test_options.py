@@ -39,7 +39,7 @@ class _Stop(BaseException):
 
 
 @pytest.mark.parametrize(
-    "averaging", ["none", "{kind: ema, decay: 0.9}", "{kind: best, k: 2}", "{kind: swa, start: 0.3}"]
+    "averaging", ["{kind: none}", "{kind: ema, decay: 0.9}", "{kind: best, k: 2}", "{kind: swa, start: 0.3}"]
 )
 @pytest.mark.parametrize("workers", [0, 2])
 def test_stopped_at_random_five_times_it_ends_with_the_same_bits(
