@@ -31,6 +31,8 @@ from moe_mamba_asv.scores import DIRECTION, write_atomically
 #: Safetensors writes metadata entries in random order; a single entry makes the file reproducible.
 _ENTRY = "moe-mamba-asv"
 _FORMAT = 1
+#: Lines of a diff that are printed.
+_SHOWN = 20
 _CONFIG = TypeAdapter(ModelConfig)
 
 
@@ -131,17 +133,23 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
 
 
 def _require_same(wanted: Mapping[str, Tensor], got: Mapping[str, Tensor]) -> None:
+    different = differences(wanted, got)
+    if different:
+        raise CheckpointError(
+            f"weights that do not fit their configuration, {different}",
+            remedy="load the file with the version of moe-mamba-asv that wrote it",
+        )
+
+
+def differences(wanted: Mapping[str, Tensor], got: Mapping[str, Tensor]) -> str:
+    """What keeps one set of named tensors from taking the place of another, a line each; empty if nothing does."""
     faults = [f"- {name} {tuple(wanted[name].shape)} is missing" for name in wanted.keys() - got.keys()]
     faults += [f"+ {name} {tuple(got[name].shape)} is unknown" for name in got.keys() - wanted.keys()]
     for name in wanted.keys() & got.keys():
         if wanted[name].shape != got[name].shape:
             faults.append(f"! {name} is {tuple(got[name].shape)}, wanted {tuple(wanted[name].shape)}")
-    if faults:
-        shown = "\n  ".join(sorted(faults)[:20])
-        raise CheckpointError(
-            f"weights that do not fit their configuration, {len(faults)} entries:\n  {shown}",
-            remedy="load the file with the version of moe-mamba-asv that wrote it",
-        )
+    shown = [*sorted(faults)[:_SHOWN], *(["…"] if len(faults) > _SHOWN else [])]
+    return "\n  ".join([f"{len(faults)} entries:", *shown]) if faults else ""
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:

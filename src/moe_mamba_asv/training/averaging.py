@@ -17,10 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from moe_mamba_asv.errors import TrainingError
+from moe_mamba_asv.models.checkpoint import differences
 from moe_mamba_asv.models.output import Detector
 from moe_mamba_asv.training.weights import (
     copied_to_main_memory,
-    differences,
     interpolate,
     move_towards,
     swapped,

@@ -1,4 +1,4 @@
-"""Arithmetic on state dicts: swap, interpolate, move, compare."""
+"""Arithmetic on state dicts: swap, interpolate, move."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -7,9 +7,8 @@ import torch
 from torch import Tensor
 
 from moe_mamba_asv.errors import CheckpointError, ConfigError
+from moe_mamba_asv.models.checkpoint import differences
 from moe_mamba_asv.models.output import Detector
-
-_SHOWN = 20
 
 
 def trained_entries(model: Detector) -> dict[str, Tensor]:
@@ -94,14 +93,3 @@ def _require_same(wanted: Mapping[str, Tensor], got: Mapping[str, Tensor]) -> No
         raise CheckpointError(
             f"weights that do not match, {different}", remedy="two models of one configuration, or of one run"
         )
-
-
-def differences(wanted: Mapping[str, Tensor], got: Mapping[str, Tensor]) -> str:
-    """What keeps one set of named tensors from taking the place of another, a line each; empty if nothing does."""
-    faults = [f"- {name} {tuple(wanted[name].shape)} is missing" for name in wanted.keys() - got.keys()]
-    faults += [f"+ {name} {tuple(got[name].shape)} is unknown" for name in got.keys() - wanted.keys()]
-    for name in wanted.keys() & got.keys():
-        if wanted[name].shape != got[name].shape:
-            faults.append(f"! {name} is {tuple(got[name].shape)}, wanted {tuple(wanted[name].shape)}")
-    shown = [*sorted(faults)[:_SHOWN], *(["…"] if len(faults) > _SHOWN else [])]
-    return "\n  ".join([f"{len(faults)} entries:", *shown]) if faults else ""

@@ -4,13 +4,13 @@ import torch
 from torch import Tensor
 
 from moe_mamba_asv.errors import CheckpointError, ConfigError
+from moe_mamba_asv.models.checkpoint import differences
 from moe_mamba_asv.models.frontends.lora import is_adapter
 from moe_mamba_asv.models.hub import from_pretrained
 from moe_mamba_asv.models.output import Detector
 from moe_mamba_asv.training.finetune.config import FinetuneConfig
 from moe_mamba_asv.training.finetune.parts import find_prefixes, lies_in, prefixes_of
 from moe_mamba_asv.training.losses.l2_sp import l2_sp
-from moe_mamba_asv.training.weights import differences
 
 
 def start_from(model: Detector, config: FinetuneConfig) -> None:
