@@ -66,6 +66,22 @@ def test_the_folded_norm_changes_no_answer() -> None:
     torch.testing.assert_close(folded.logits, with_graph.logits.detach(), rtol=0, atol=1e-6)
 
 
+def test_what_is_computed_again_gives_the_same_gradients() -> None:
+    clips = torch.randn(3, 16_000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    gradients = []
+    for recomputed in (False, True):
+        torch.manual_seed(0)
+        model = build_model(AasistConfig(encoder_width=8, graph_width=4)).double().train()
+        for block in model.encoder:
+            block.recomputed = recomputed
+        model(clips).logits.square().sum().backward()
+        gradients.append({name: p.grad for name, p in model.named_parameters() if p.grad is not None})
+        gradients[-1] |= dict(model.named_buffers())  # running statistics must not count a batch twice
+    assert gradients[0].keys() == gradients[1].keys()
+    for name, gradient in gradients[0].items():
+        torch.testing.assert_close(gradients[1][name], gradient, rtol=1e-8, atol=1e-10)
+
+
 @pytest.mark.parametrize("shape", [(1, 1, 70, 64_472), (2, 3, 5, 9), (1, 1, 3, 4)])
 def test_largest_of_nine_is_the_max_pool(shape: tuple[int, ...]) -> None:
     maps = torch.randn(shape, generator=torch.Generator().manual_seed(0))

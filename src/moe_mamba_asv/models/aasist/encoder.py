@@ -6,6 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, selu
 from torch.nn.utils import fuse_conv_bn_weights
+from torch.utils.checkpoint import checkpoint
+
+_RECOMPUTED_CLIPS = 2
 
 
 class ResidualBlock(nn.Module):
@@ -14,10 +17,18 @@ class ResidualBlock(nn.Module):
     `norm1` takes no part in the forward pass: the published network computes it and then convolves the input
     itself. It stands here because its parameters are counted in the published 297,866 and are in the official
     weights.
+
+    Args:
+        in_channels: of the maps that come in.
+        out_channels: of those that go out.
+        first: whether it is the first of the encoder, which has no `norm1`.
+        recomputed: in training, keep nothing between the norm and the pooling, and compute it again for the gradient,
+            a few clips at a time: the largest maps take less than half the memory, and the answers are the same.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, *, first: bool) -> None:
+    def __init__(self, in_channels: int, out_channels: int, *, first: bool, recomputed: bool) -> None:
         super().__init__()
+        self.recomputed = recomputed
         if not first:
             self.norm1 = nn.BatchNorm2d(in_channels).requires_grad_(False)
         self.conv1 = nn.Conv2d(in_channels, out_channels, (2, 3), padding=(1, 1))
@@ -29,7 +40,15 @@ class ResidualBlock(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """(batch, in, bands, frames) to (batch, out, bands, frames / 3)."""
-        inner = selu(self._first(maps), inplace=True)
+        inner = self._first(maps)
+        if self.recomputed and torch.is_grad_enabled():
+            parts = zip(inner.split(_RECOMPUTED_CLIPS), maps.split(_RECOMPUTED_CLIPS), strict=True)
+            return torch.cat([checkpoint(self._rest, *part, use_reentrant=False) for part in parts])
+        return self._rest(inner, maps)
+
+    def _rest(self, inner: Tensor, maps: Tensor) -> Tensor:
+        """From the answer of the norm on."""
+        inner = selu(inner, inplace=not self.recomputed)
         return self.pool(self.conv2(inner).add_(self.shortcut(maps)))
 
     def _first(self, maps: Tensor) -> Tensor:
@@ -58,4 +77,5 @@ def residual_encoder(wide: int, narrow: int) -> nn.Sequential:
     """Six blocks: two of width ``wide``, four of width ``narrow``; 3^6 = 729 frames become one."""
     widths = [1, wide, wide, narrow, narrow, narrow, narrow]
     pairs = pairwise(widths)
-    return nn.Sequential(*(ResidualBlock(a, b, first=i == 0) for i, (a, b) in enumerate(pairs)))
+    # Each block pools by three: the first two hold nearly all of the memory.
+    return nn.Sequential(*(ResidualBlock(a, b, first=i == 0, recomputed=i < 2) for i, (a, b) in enumerate(pairs)))

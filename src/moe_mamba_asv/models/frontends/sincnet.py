@@ -149,7 +149,9 @@ class SincNetFrontend(Frontend):
         self.bank = BandPassBank(config)
         self.stem_norm = nn.BatchNorm2d(1)
         # Each block is a `first` one: the others carry AASIST's norm that takes no part.
-        self.encoder = nn.Sequential(*(ResidualBlock(a, b, first=True) for a, b in pairwise((1, *config.channels))))
+        self.encoder = nn.Sequential(
+            *(ResidualBlock(a, b, first=True, recomputed=False) for a, b in pairwise((1, *config.channels)))
+        )
         self.summary = nn.Sequential(
             nn.Conv2d(config.channels[-1], config.band_channels, 1, bias=False),
             nn.BatchNorm2d(config.band_channels),
