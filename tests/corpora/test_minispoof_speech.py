@@ -65,20 +65,42 @@ def test_embedded_partition_covers_all_speakers_and_both_kinds_of_recording() ->
         assert {packages[speaker] for speaker in speakers} == {"asterisk", "fillets"}
 
 
-@given(num_speakers=st.integers(3, 200), seed=st.integers(0, 100))
-def test_partition_is_about_50_15_35_and_never_empty(num_speakers: int, seed: int) -> None:
-    speakers = [f"S{number}" for number in range(num_speakers)]
-    partitions = partition_speakers(speakers, np.random.default_rng(seed))
-    assert set(partitions) == set(speakers)
-    counts = {partition: list(partitions.values()).count(partition) for partition in Partition}
+@given(num_clips=st.lists(st.integers(1, 5), min_size=3, max_size=200), seed=st.integers(0, 100))
+def test_partition_is_about_50_15_35_of_the_clips_and_never_empty(num_clips: list[int], seed: int) -> None:
+    clips = {f"S{number}": count for number, count in enumerate(num_clips)}
+    partitions = partition_speakers(clips, np.random.default_rng(seed))
+    assert set(partitions) == set(clips)
+    counts = {part: sum(clips[one] for one in clips if partitions[one] is part) for part in Partition}
     for partition, share in ((Partition.TRAIN, 0.5), (Partition.DEV, 0.15), (Partition.EVAL, 0.35)):
         assert counts[partition] >= 1
-        assert abs(counts[partition] - share * num_speakers) <= 1
+        assert abs(counts[partition] - share * sum(num_clips)) <= 5 * 2
 
 
-def test_two_speakers_are_too_few() -> None:
-    with pytest.raises(CorpusError, match="at least 3"):
-        partition_speakers(["a", "b"], np.random.default_rng(0))
+@given(num_unknown=st.integers(1, 500), seed=st.integers(0, 100))
+def test_unknown_speakers_are_for_training_alone_and_known_ones_for_all(num_unknown: int, seed: int) -> None:
+    clips = {"unknown": num_unknown} | {f"S{number}": 3 for number in range(40)}
+    partitions = partition_speakers(clips, np.random.default_rng(seed))
+    assert partitions["unknown"] is Partition.TRAIN
+    counts = {part: sum(3 for one in clips if one != "unknown" and partitions[one] is part) for part in Partition}
+    assert counts[Partition.TRAIN] >= 30
+    assert counts[Partition.EVAL] == pytest.approx(counts[Partition.DEV] * 0.35 / 0.15, abs=9)
+
+
+def test_too_few_speakers_are_refused() -> None:
+    for clips in ({"a": 9, "b": 9}, {"unknown": 9, "b": 9}):
+        with pytest.raises(CorpusError, match="at least 3"):
+            partition_speakers(clips, np.random.default_rng(0))
+
+
+def test_texts_come_from_the_manifest_or_from_beside_the_sound(tmp_path: Path) -> None:
+    for name in ("Ann/a.wav", "Bob/b.wav"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    (tmp_path / "Ann" / "a.txt").write_text("Good\nmorning. ")
+    assert [clip.text for clip in folder_speech(tmp_path).clips] == ["Good morning.", ""]
+    rows = "utt_id,path,speaker,text\n1,Ann/a.wav,Ann,Hello\n2,Bob/b.wav,Bob,你好\n"
+    (tmp_path / "manifest.csv").write_text(rows, encoding="utf-8")
+    assert [clip.text for clip in folder_speech(tmp_path).clips] == ["Hello", ""]
 
 
 def test_folder_names_are_the_speakers(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ def flat(texts, prefix=""):
 def every_text(language):
     locale = load_locale(language)
     sections = ("language", "name", "other", "numbers", "page", "warning", "headline", "det", "histogram")
-    sections += ("attacks", "method", "limits", "terms")
+    sections += ("attacks", "method", "limits", "terms", "gallery")
     return {key: text for section in sections for key, text in flat(locale.text(section), section).items()}
 
 

@@ -14,6 +14,9 @@ SILENCE_BELOW_PEAK_DB = 40.0
 #: The band ends where the long-term spectrum has fallen this far below its maximum for good.
 _BAND_EDGE_DB = 60.0
 _FLOOR = 1e-12  # -120 dB, far below the step of 16 bits
+#: Below this a noise floor would tell the level of the speech above digital silence.
+_LOWEST_FLOOR_DB = -90.0
+_SILENT = 1e-30
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,31 @@ def measure(waveform: NDArray[np.floating], rate_hz: int = SAMPLE_RATE_HZ) -> Au
         trailing_silence_s=(len(samples) - end) / rate_hz,
         bandwidth_hz=_bandwidth_hz(samples, rate_hz),
     )
+
+
+def noise_floor_db(waveform: NDArray[np.floating], rate_hz: int = SAMPLE_RATE_HZ) -> float:
+    """How quiet the pauses are: 5th percentile of the levels of 10 ms frames, relative to the whole.
+
+    Only what lies between the edge silences counts, so that their length changes nothing.
+
+    Args:
+        waveform: mono, shape (samples,), at least one sample.
+        rate_hz: its sampling rate.
+
+    Returns:
+        dB, between -90 and 0. Digital silence answers -90 at any level of the speech.
+
+    Raises:
+        AudioError: the waveform is empty.
+    """
+    start, end = speech_bounds(waveform, rate_hz)
+    power = np.asarray(waveform[start:end], dtype=np.float64) ** 2
+    frame_samples = max(1, round(_FRAME_S * rate_hz))
+    # A last frame that is not whole would be measured from too few samples.
+    whole = power[: max(1, len(power) // frame_samples) * frame_samples]
+    frames = whole.reshape(-1, min(len(whole), frame_samples)).mean(axis=1)
+    floor, active = np.percentile(frames, 5), power.mean()
+    return float(np.clip(10 * np.log10((floor + _SILENT) / (active + _SILENT)), _LOWEST_FLOOR_DB, 0.0))
 
 
 def _bandwidth_hz(samples: NDArray[np.float64], rate_hz: int, fft_samples: int = 512) -> float:

@@ -8,6 +8,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from moe_mamba_asv.cli.bench_metrics import metrics
 from moe_mamba_asv.cli.terminal import console, expected_errors, print_json, progress_bar
 
 if TYPE_CHECKING:
@@ -195,6 +196,37 @@ def scan_training(
     console.print(table)
 
 
+@bench.command()
+def augment(
+    samples: Annotated[int, typer.Option(min=1, help="Of a clip, at 16 kHz.")] = 64_600,
+    repeats: Annotated[int, typer.Option(min=1, help="Timed runs of each; the median counts.")] = 20,
+    batch: Annotated[int, typer.Option(min=1, help="Clips of the batch path.")] = 8,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """Measure what RawBoost costs a clip, ours beside the published form, on one thread of the CPU.
+
+    Example: `mma bench augment --repeats 5`.
+    """
+    from moe_mamba_asv.bench.augment import AugmentPlan, bench_augment, rawboost_transforms
+
+    transforms = rawboost_transforms()
+    with expected_errors(), progress_bar() as progress:
+        task = progress.add_task("measuring", total=len(transforms))
+        plan = AugmentPlan(samples, repeats, batch)
+        rows = bench_augment(transforms, plan, on_row=lambda row: progress.update(task, advance=1))
+    if as_json:
+        print_json([asdict(row) for row in rows])
+        return
+    table = Table(
+        "transform", "ms a clip", "published form", "× faster", "batch, ms a clip", "× faster", box=SIMPLE_HEAD
+    )
+    for row in rows:
+        numbers = row.ms, row.plain_ms, row.ratio, row.batch_ms, row.batch_ratio
+        table.add_row(row.name, *map(_three_digits, numbers))
+    console.print(table)
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands."""
+    bench.command()(metrics)
     app.add_typer(bench, name="bench")

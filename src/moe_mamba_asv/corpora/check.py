@@ -22,7 +22,7 @@ NAMED = 20
 QUEUED = 256
 
 Progress = Callable[[int, int], None]
-FindingKind = Literal["missing", "undecodable", "duplicate", "count", "attack", "speaker-overlap"]
+FindingKind = Literal["missing", "undecodable", "duplicate", "count", "attack", "speaker-overlap", "shortcut"]
 Severity = Literal["error", "warning"]
 
 
@@ -31,7 +31,7 @@ class Finding:
     """Something that a user of the corpus must know.
 
     Attributes:
-        kind: ``missing``, ``undecodable``, ``duplicate``, ``count``, ``attack`` or ``speaker-overlap``.
+        kind: ``missing``, ``undecodable``, ``duplicate``, ``count``, ``attack``, ``speaker-overlap`` or ``shortcut``.
         severity: an ``error`` makes numbers wrong, a ``warning`` may be meant so.
         message: what was found.
         utterances: the first `NAMED` concerned.

@@ -7,6 +7,8 @@ from moe_mamba_asv.corpora.asvspoof2019 import Layout, read_2019_layout
 from moe_mamba_asv.errors import CorpusError
 from moe_mamba_asv.types import Attack, Corpus, Partition
 
+#: Which trials are of the same recording: for people who compare, not for detectors.
+RECORDINGS_FILE = "recordings.csv"
 LAYOUT_MINISPOOF = Layout("minispoof", "minispoof", "minispoof")
 
 

@@ -25,7 +25,7 @@ def render_html(report: Report, language: str, figures: Mapping[str, str], langu
         languages: those that are written; the page links to the other one only if it is there.
     """
     locale = load_locale(language)
-    page = _environment(locale).get_template("report.html.j2")
+    page = _report_environment(locale).get_template("report.html.j2")
     return page.render(
         report=report,
         cautions=cautions(report),
@@ -35,7 +35,8 @@ def render_html(report: Report, language: str, figures: Mapping[str, str], langu
     )
 
 
-def _environment(locale: Locale) -> Environment:
+def environment_of(locale: Locale) -> Environment:
+    """What every page is rendered in: escaped, strict, and in a language by ``say``, ``texts`` and ``term``."""
     environment = Environment(
         loader=PackageLoader("moe_mamba_asv.reports"),
         autoescape=True,
@@ -48,7 +49,13 @@ def _environment(locale: Locale) -> Environment:
         """A text with its placeholders filled; values that are no markup are escaped."""
         return escape(locale.text(key)).format(**values)
 
-    environment.globals.update(say=say, texts=locale.text, term=locale.term, swatch=_swatch)
+    environment.globals.update(say=say, texts=locale.text, term=locale.term)
+    return environment
+
+
+def _report_environment(locale: Locale) -> Environment:
+    environment = environment_of(locale)
+    environment.globals.update(swatch=_swatch)
     environment.globals.update(p_spoof=f"{P_SPOOF:g}", c_miss=f"{C_MISS:g}", c_fa=f"{C_FA:g}")
     environment.filters.update(
         percent=lambda value: _data(value, locale.percent(value)),

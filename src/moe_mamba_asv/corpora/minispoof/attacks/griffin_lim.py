@@ -1,4 +1,4 @@
-"""A02: a mel spectrogram turned back into sound by Griffin-Lim, as the first neural TTS systems did."""
+"""A02: a magnitude spectrogram turned back into sound by Griffin-Lim, as the first neural TTS systems did."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,21 +10,22 @@ _ITERATIONS = 32
 _MOMENTUM = 0.99
 
 
-def mel_griffin_lim(waveform: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """80 mel bands > pseudo-inverse > phases found by 32 fast Griffin-Lim iterations.
+def griffin_lim(waveform: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """All magnitudes, or those that 80 mel bands leave > phases found by 32 fast Griffin-Lim iterations.
 
     Args:
         waveform: shape (samples,), 16 kHz.
-        rng: draws the first phases.
+        rng: draws mel or linear, evenly, and the first phases.
 
     Returns:
         Shape (samples,).
 
     Source: Perraudin, Balazs & Søndergaard (2013), A fast Griffin-Lim algorithm; momentum 0.99.
     """
-    filters = mel_filters(_NUM_MELS)
-    mel = np.abs(stft(waveform)) @ filters.T
-    magnitude = np.clip(mel @ np.linalg.pinv(filters).T, 0, None)
+    magnitude = np.abs(stft(waveform))
+    if rng.random() < 0.5:
+        filters = mel_filters(_NUM_MELS)
+        magnitude = np.clip(magnitude @ filters.T @ np.linalg.pinv(filters).T, 0, None)
     phase: NDArray[np.complex128] = np.exp(2j * np.pi * rng.random(magnitude.shape))
     previous = np.zeros_like(phase)
     for _ in range(_ITERATIONS):
