@@ -18,16 +18,22 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 SEEDS = (1, 2, 3)
-START_STEPS, TUNING_STEPS = 1440, 288
-# A 2-D encoder and crops small enough for two cores; the report's rates times ten, as there are so few steps.
+START_STEPS, TUNING_STEPS = 1500, 200
+# A 2-D encoder and clips small enough for two cores; the report's rates times ten, as there are so few steps.
 SIZE = (
     "model.frontends.1.num_filters=24",
     "model.frontends.1.channels=[4,4,8,8]",
-    "training.crop_samples=16000",
+    "training.batch_size=8",
+    "training.crop_samples=32000",
     "training.num_samples=32000",
 )
-START = ("training.learning_rate=5.0e-4", "training.ssl_learning_rate=1.0e-5")
-TUNING = ("training.learning_rate=1.0e-4", "training.min_learning_rate=1.0e-5")
+# Phase 4 with the whole of Whisper frozen, so that its answers can be kept.
+START = (
+    "model.frontends.0.trainable=null",
+    "training.frozen_features=true",
+    "training.learning_rate=5.0e-4",
+)
+TUNING = ("training.learning_rate=1.0e-4", "training.min_learning_rate=1.0e-5", "training.averaging.decay=0.99")
 POLICIES = {
     "report": ("phase5-small", ("training.ssl_learning_rate=5.0e-5",)),
     "lora": ("phase5-lora-small", ("training.ssl_learning_rate=1.0e-3",)),
@@ -64,7 +70,7 @@ class Study:
 
     def train(self, recipe: str, steps: int, out: Path, seed: int, settings: tuple[str, ...], *more: str) -> None:
         """Train, or go on."""
-        every = (f"model.frontends.0.source={self.whisper}", *SIZE, "training.crops_per_clip=2", *settings)
+        every = (f"model.frontends.0.source={self.whisper}", *SIZE, *settings)
         options = [word for setting in every for word in ("--set", setting)]
         fixed = ["--out", str(out), "--seed", str(seed), "--max-steps", str(steps), "--cache", str(self.out / "cache")]
         self.mma("train", recipe, *self.place, *fixed, "--resume", *more, *options)

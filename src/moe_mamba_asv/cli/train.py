@@ -46,6 +46,10 @@ def train(
     average: Annotated[
         str | None, typer.Option(help="Mean of weights: none, ema, swa or best; --set training.averaging.… for more.")
     ] = None,
+    augment: Annotated[
+        list[str] | None,
+        typer.Option(help="rawboost-la, rawboost-df, codec, channel, reverb, vocoded … in turn. Repeat for more."),
+    ] = None,
     overrides: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key.")] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for decoded clips, shared by runs.")] = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes that decode; they change no number.")] = 0,
@@ -62,6 +66,7 @@ def train(
     with expected_errors():
         from moe_mamba_asv.corpora.read import read_corpus
         from moe_mamba_asv.errors import ConfigError
+        from moe_mamba_asv.training.augment import settings_of
         from moe_mamba_asv.training.recipe import load_recipe
         from moe_mamba_asv.training.run import Run
         from moe_mamba_asv.training.sweep import parse_seeds, runs_of, summarise
@@ -69,7 +74,7 @@ def train(
 
         if len(corpus) != len(root):
             raise ConfigError(f"{len(corpus)} --corpus with {len(root)} --root", wanted="a folder for each corpus")
-        asked = list(overrides or [])
+        asked = [*settings_of(augment or []), *(overrides or [])]
         asked += [] if start is None else [f"training.finetune.start={start}"]
         asked += [] if average is None else [f"training.averaging.kind={average}"]
         parts = [

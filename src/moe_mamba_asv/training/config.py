@@ -4,10 +4,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from moe_mamba_asv.audio.augment.augmentation import Augmentation
 from moe_mamba_asv.audio.crop import NUM_SAMPLES
 from moe_mamba_asv.training.adversarial import FgmConfig
 from moe_mamba_asv.training.averaging import AveragingConfig, NoAveraging
 from moe_mamba_asv.training.data.batches import SamplingConfig
+from moe_mamba_asv.training.data.vocoded import VocodedConfig
 from moe_mamba_asv.training.finetune.config import FinetuneConfig
 from moe_mamba_asv.training.guards import GuardConfig
 from moe_mamba_asv.training.losses.objective import ObjectiveConfig
@@ -42,6 +44,12 @@ class TrainingConfig(BaseModel):
     sampling: SamplingConfig = Field(default=SamplingConfig(), description="which clips share a batch")
     averaging: AveragingConfig = Field(default=NoAveraging(), description="mean of weights over steps or epochs")
     guard: GuardConfig = Field(default=GuardConfig(), description="what happens when a number is not finite")
+    augment: tuple[Augmentation, ...] = Field(
+        default=(), description="what is done to each crop in training, in turn; see docs/augmentation.md"
+    )
+    vocoded: VocodedConfig | None = Field(
+        default=None, description="bona fide clips replaced by their own synthesis, as spoofed ones; none without"
+    )
     mixup: MixupConfig | None = Field(default=None, description="mixtures of two clips; none without")
     fgm: FgmConfig | None = Field(default=None, description="adversarial steps on frames; none without")
     num_samples: int = Field(
@@ -60,6 +68,9 @@ class TrainingConfig(BaseModel):
 
     @model_validator(mode="after")
     def _features_stand_still(self) -> "TrainingConfig":
-        if self.frozen_features and (self.mixup is not None or self.sampling.bucket_by_duration):
-            raise ValueError("frozen_features with mixup or bucket_by_duration, which change what is heard of a clip")
+        changes = self.mixup is not None or self.vocoded is not None or bool(self.augment)
+        if self.frozen_features and (changes or self.sampling.bucket_by_duration):
+            raise ValueError(
+                "frozen_features with mixup, augment, vocoded or bucket_by_duration, which change what is heard of a clip"
+            )
         return self

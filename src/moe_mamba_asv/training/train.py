@@ -100,15 +100,16 @@ def _clips(
     fabric: lightning.Fabric, run: Run, model: Detector, mixture: Mixture, num_samples: int, seed: int | None
 ) -> tuple[Mixture, Clips]:
     """Clips of a partition: decoded, and with what frozen layers answer, where there is a folder to keep them in."""
+    config = run.recipe.training
+    clips = partial(Clips, mixture, num_samples, seed=seed, augmentations=config.augment, vocoded=config.vocoded)
     if run.cache is None:
-        return mixture, Clips(mixture, num_samples, seed=seed)
+        return mixture, clips()
     with fabric.rank_zero_first():  # one decodes, the others find it done
         store = open_store(mixture.table, run.cache, lambda done, total: None)
     features = None
-    if run.recipe.training.frozen_features:  # all devices share the work
+    if config.frozen_features:  # all devices share the work
         features = open_features(model, mixture, num_samples, run.cache, store=store, device=fabric.device)
-    timed = mixture.with_durations(store.duration_s)
-    return timed, Clips(mixture, num_samples, seed=seed, store=store, features=features)
+    return mixture.with_durations(store.duration_s), clips(store=store, features=features)
 
 
 def _asked(run: Run) -> dict[str, Any]:

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from moe_mamba_asv.audio.augment.augmentation import augment
+from moe_mamba_asv.audio.augment.transform import Transform
 from moe_mamba_asv.audio.crop import fit_length
 from moe_mamba_asv.audio.load import load_16k
 from moe_mamba_asv.errors import TrainingError
@@ -17,7 +19,13 @@ from moe_mamba_asv.training.batch import Batch
 from moe_mamba_asv.training.data.batches import Position
 from moe_mamba_asv.training.data.cache import DecodedStore
 from moe_mamba_asv.training.data.features import FixedStore
-from moe_mamba_asv.training.data.mixture import Mixture
+from moe_mamba_asv.training.data.mixture import UNKNOWN_ATTACK, Mixture
+from moe_mamba_asv.training.data.vocoded import VocodedConfig, vocoded
+from moe_mamba_asv.types import Label
+
+_BONAFIDE, _SPOOF = LABEL_ORDER.index(Label.BONAFIDE), LABEL_ORDER.index(Label.SPOOF)
+#: Last word of the key of augmentations, so that they share no generator with crops, decks and mixtures.
+_AUGMENTATION = 4
 
 
 class Clip(NamedTuple):
@@ -45,9 +53,11 @@ class Clips(Dataset[Clip]):
         mixture: one partition.
         num_samples: of a crop, where the position does not want a shorter one.
         seed: of the random crops, which nothing draws where there are features; None crops the first samples, as
-            evaluation does.
+            evaluation does, and then nothing may be augmented.
         store: the same clips decoded, in place of their files.
         features: of the first ``num_samples`` of the same clips, handed out beside the crops.
+        augmentations: what is done to a crop, in turn.
+        vocoded: bona fide crops that become spoofed ones, before anything else is done to them.
 
     Raises:
         TrainingError: the store holds other clips, or the features are of others or of another length.
@@ -61,9 +71,12 @@ class Clips(Dataset[Clip]):
         seed: int | None,
         store: DecodedStore | None = None,
         features: FixedStore | None = None,
+        augmentations: Sequence[Transform] = (),
+        vocoded: VocodedConfig | None = None,
     ) -> None:
         self.num_samples, self.store, self.features = num_samples, store, features
         self.seed = seed if features is None else None
+        self.augmentations, self.vocoded = augmentations, vocoded
         # Plain columns: polars has threads of its own, which a forked loader must not meet.
         self._paths: list[str] = mixture.table["path"].to_list()
         self._labels = np.array([LABEL_ORDER.index(label) for label in mixture.table["label"]])
@@ -103,8 +116,16 @@ class Clips(Dataset[Clip]):
         else:
             start = self._start(step, row, int(self.store.num_samples[row]) - num_samples)
             crop = fit_length(self.store.samples(row, start, num_samples), num_samples)
-        labels = int(self._labels[row]), row, int(self._attacks[row]), int(self._domains[row])
-        return Clip(torch.from_numpy(crop), *labels, fixed=() if self.features is None else self.features.of(row))
+        label, attack = int(self._labels[row]), int(self._attacks[row])
+        if self.seed is not None and (self.augmentations or self.vocoded is not None):
+            rng = np.random.default_rng([self.seed, step, row, _AUGMENTATION])
+            if self.vocoded is not None and label == _BONAFIDE:
+                synthesis = vocoded(crop, self.vocoded, rng)
+                if synthesis is not None:
+                    crop, label, attack = synthesis, _SPOOF, UNKNOWN_ATTACK
+            crop = fit_length(augment(crop, self.augmentations, rng), num_samples)
+        numbers = label, row, attack, int(self._domains[row])
+        return Clip(torch.from_numpy(crop), *numbers, fixed=() if self.features is None else self.features.of(row))
 
     def _start(self, step: int, row: int, last_start: int) -> int:
         if self.seed is None or last_start <= 0:
