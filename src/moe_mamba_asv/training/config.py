@@ -71,6 +71,6 @@ class TrainingConfig(BaseModel):
         changes = self.mixup is not None or self.vocoded is not None or bool(self.augment)
         if self.frozen_features and (changes or self.sampling.bucket_by_duration):
             raise ValueError(
-                "frozen_features with mixup, augment, vocoded or bucket_by_duration, which change what is heard of a clip"
+                "frozen_features with mixup, augment, vocoded or bucket_by_duration, which change what is heard"
             )
         return self

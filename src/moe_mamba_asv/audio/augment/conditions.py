@@ -1,12 +1,14 @@
 """The channels of ASVspoof 2021 and of today's networks, by name."""
 
+from moe_mamba_asv.audio.augment.band import BandLimit
 from moe_mamba_asv.audio.augment.codec import Codec
-from moe_mamba_asv.audio.augment.codec_band import TelephoneBand
 from moe_mamba_asv.audio.augment.codec_setting import CodecChain, CodecSetting
 from moe_mamba_asv.audio.augment.packet_loss import PacketLoss
 from moe_mamba_asv.audio.augment.transform import Transform
 from moe_mamba_asv.errors import ConfigError
 
+#: What a telephone line passes, nominally 300 to 3,400 Hz (ITU-T G.712); no two lines are equal.
+_LINE = BandLimit(low_edge_hz=(200.0, 350.0), high_edge_hz=(3_200.0, 3_600.0))
 _ALAW, _MULAW = CodecSetting(codec="alaw"), CodecSetting(codec="mulaw")
 _GSM, _G722 = CodecSetting(codec="gsm"), CodecSetting(codec="g722")
 # The paper's ranges of bit rates are those that the encoders' tables give for one quality each (44.1 kHz stereo).
@@ -18,7 +20,7 @@ _LOW_M4A, _HIGH_M4A = CodecSetting(codec="aac", bit_rate_kbps=26), CodecSetting(
 _LOGICAL_ACCESS: dict[str, tuple[Transform, ...]] = {
     "none": (),
     "alaw": (Codec(settings=(_ALAW,)),),
-    "pstn": (TelephoneBand(), Codec(settings=(_ALAW, _MULAW)), Codec(settings=(_ALAW, _MULAW))),
+    "pstn": (_LINE, Codec(settings=(_ALAW, _MULAW)), Codec(settings=(_ALAW, _MULAW))),
     "g722": (Codec(settings=(_G722,)),),
     "ulaw": (Codec(settings=(_MULAW,)),),
     "gsm": (Codec(settings=(_GSM,)),),

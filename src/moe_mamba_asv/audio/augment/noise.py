@@ -27,7 +27,7 @@ class DrawnNoise:
     Attributes:
         source: what noise it is.
         snr_db: power of the speech between the edge silences over that of the noise.
-        samples: normal and white, to be coloured, or a piece of a recording; as many as the clip has, or more.
+        samples: normal and white, to be coloured, or a piece of a recording, shape (samples,).
     """
 
     source: NoiseSource
@@ -71,7 +71,7 @@ class Noise(Transform):
         source = self.sources[rng.integers(len(self.sources))]
         snr_db = rng.uniform(*self.snr_db)
         if source != "recorded" or self.recordings is None:
-            return DrawnNoise(source, snr_db, rng.standard_normal(max(num_samples, _SPECTRUM_SAMPLES)))
+            return DrawnNoise(source, snr_db, rng.standard_normal(num_samples))
         recording = self.recordings.draw(rng)
         # From a sample that sounds, so that no piece is all silence.
         start = int(rng.choice(np.flatnonzero(recording)))
@@ -83,7 +83,7 @@ def add_noise(waveform: NDArray[np.float32], drawn: DrawnNoise) -> NDArray[np.fl
 
     Args:
         waveform: shape (samples,), 16 kHz; it is not written to.
-        drawn: of at least as many samples.
+        drawn: for as many samples.
 
     Returns:
         Shape (samples,).
@@ -92,14 +92,14 @@ def add_noise(waveform: NDArray[np.float32], drawn: DrawnNoise) -> NDArray[np.fl
     speech_power = np.mean(waveform[start:end].astype(np.float64) ** 2)
     if speech_power == 0:
         return waveform
-    noise = _coloured(drawn, waveform)[: len(waveform)]
+    noise = _coloured(drawn, waveform)
     noise_power = np.mean(noise.astype(np.float64) ** 2)
     scale = np.sqrt(speech_power / noise_power / 10 ** (drawn.snr_db / 10))
     return (waveform + scale * noise).astype(np.float32)
 
 
 def _coloured(drawn: DrawnNoise, waveform: NDArray[np.float32]) -> NDArray[np.floating]:
-    """Noise of the drawn colour at any level, shape (samples,), at least as many as the clip has."""
+    """Noise of the drawn colour at any level, shape (samples,)."""
     match drawn.source:
         case "pink":
             frequencies_hz = np.fft.rfftfreq(len(drawn.samples), 1 / SAMPLE_RATE_HZ)
