@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from moe_mamba_asv.evaluation.asv import AsvScores
-    from moe_mamba_asv.evaluation.result import Evaluation, GroupResult
+    from moe_mamba_asv.evaluation.result import Evaluation, GroupResult, WhatIf
 
 _EXAMPLE = """\
 Judge a score file: EER, min t-DCF in both forms, per attack, known and unknown, with 95 % intervals.
 
 Example: `mma evaluate scores.tsv --corpus asvspoof2019-la --root LA --out result.json`
+
+What would all attacks together come to if A18 had an EER of 5 %: `--what-if A18=0.05`
 
 Exit code 0: everything was judged; 1: the score file lists failed utterances, which are in no figure; 2: wrong use.
 """
@@ -40,7 +42,13 @@ def evaluate_command(
     asv_scores: Annotated[Path | None, typer.Option(help="ASV scores of the partition, for t-DCF.")] = None,
     system: Annotated[str, typer.Option(help="Name of the system  [default: what the score file says].")] = "",
     bootstrap: Annotated[int, typer.Option(min=0, help="Replicates of the EER intervals; 0 for none.")] = 1000,
+    cluster: Annotated[
+        str | None, typer.Option(help="Draw speakers (or another column) for the intervals, in place of trials.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+    if_attack: Annotated[
+        list[str] | None, typer.Option("--what-if", metavar="ATTACK=EER", help="Pooled figures if it were so. Repeat.")
+    ] = None,
     allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Judge a part of the partition.")] = False,
     allow_extra: Annotated[bool, typer.Option("--allow-extra", help="Drop scores from outside it.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the figures here as JSON.")] = None,
@@ -60,7 +68,10 @@ def evaluate_command(
         trials = join(table, labels, allow_missing=allow_missing, allow_extra=allow_extra)
         asv = asked_or_found_asv_scores(asv_scores, root, corpus, partition)
         name = system or trials.system or scores.stem
-        evaluation = evaluate(trials, asv=asv, n_bootstrap=bootstrap, seed=seed, system=name)
+        wanted = _wanted_eers(if_attack or [])
+        evaluation = evaluate(
+            trials, asv=asv, n_bootstrap=bootstrap, seed=seed, system=name, wanted_eers=wanted, cluster=cluster
+        )
         if out:
             write_atomically(
                 out, json.dumps(evaluation.to_json(), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
@@ -84,6 +95,19 @@ def asked_or_found_asv_scores(file: Path | None, root: Path | None, corpus: str,
     return read_asv_scores(file) if file else None
 
 
+def _wanted_eers(asked: list[str]) -> dict[str, float]:
+    from moe_mamba_asv.errors import ConfigError
+
+    wanted = {}
+    for text in asked:
+        name, _, value = text.partition("=")
+        try:
+            wanted[name] = float(value)
+        except ValueError as error:
+            raise ConfigError(f"--what-if {text}", wanted="ATTACK=EER as a fraction, such as A18=0.05") from error
+    return wanted
+
+
 def _shout(evaluation: Evaluation) -> None:
     """Warnings on stderr, where they are seen whatever becomes of stdout."""
     from rich.text import Text
@@ -99,6 +123,8 @@ def _show(evaluation: Evaluation) -> None:
     console.print(_whole_table(evaluation))
     if evaluation.attacks:
         console.print(_attack_table(evaluation))
+    if evaluation.what_if:
+        console.print(_what_if_table(evaluation.what_if))
     for note in evaluation.notes:
         console.print(Text(f"note: {note}", style="dim"), soft_wrap=True)
 
@@ -116,8 +142,8 @@ def _whole_table(evaluation: Evaluation) -> Table:
     table.add_row("threshold of the EER", f"{evaluation.threshold:.6g}", "accept above it")
     if evaluation.asv:
         asv = evaluation.asv
-        table.add_row("min t-DCF, 2019 legacy", f"{evaluation.min_tdcf_2019:.5f}", "")
-        table.add_row("min t-DCF, 2021 revised", f"{evaluation.min_tdcf_2021:.5f}", "")
+        table.add_row("min t-DCF, 2019 legacy", f"{evaluation.min_tdcf_2019:.5f}", _costs(evaluation.min_tdcf_2019_ci))
+        table.add_row("min t-DCF, 2021 revised", f"{evaluation.min_tdcf_2021:.5f}", _costs(evaluation.min_tdcf_2021_ci))
         table.add_row("EER of the ASV system", f"{100 * asv.eer:.4f} %", f"threshold {asv.threshold:.6g}")
     table.add_row("bona fide trials", f"{evaluation.counts.bonafide:,}", "")
     table.add_row("spoofed trials", f"{evaluation.counts.spoof:,}", "")
@@ -131,15 +157,36 @@ def _attack_table(evaluation: Evaluation) -> Table:
     from rich.table import Table
 
     table = Table(title="Spoofed trials by attack", title_justify="left")
-    for heading in ("attack", "in training", "trials", "EER", f"{evaluation.confidence:.0%} interval"):
-        table.add_column(heading, justify="left" if heading in ("attack", "in training") else "right")
+    headings = ("attack", "in training", "trials", "EER", f"{evaluation.confidence:.0%} interval")
+    for heading in (*headings, "of errors"):
+        table.add_column(heading, justify="left" if heading in ("attack", "in training") else "right", no_wrap=True)
     said = {True: "known", False: "unknown", None: "?"}
     for name, attack in evaluation.attacks.items():
-        table.add_row(escape(name), said[attack.known], *_cells(attack))
+        share = evaluation.shares_of_errors.get(name)
+        table.add_row(
+            escape(name), said[attack.known], *_cells(attack), f"{share.share_of_errors:.1%}" if share else "–"
+        )
+    table.caption = "of errors: of the spoofed trials accepted at the threshold of the EER"
     table.add_section()
     for name, group in (("all known", evaluation.known), ("all unknown", evaluation.unknown)):
         if group:
             table.add_row(name, "", *_cells(group))
+    return table
+
+
+def _what_if_table(what_if: WhatIf) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    asked = ", ".join(f"{name} {_percent(eer)}" for name, eer in what_if.attacks.items())
+    table = Table("figure", "now", "then", title=escape(f"If it were so: {asked}"), title_justify="left")
+    table.add_row("EER", _percent(what_if.now.eer), _percent(what_if.then.eer))
+    for label, now, then in (
+        ("min t-DCF, 2019 legacy", what_if.now.min_tdcf_2019, what_if.then.min_tdcf_2019),
+        ("min t-DCF, 2021 revised", what_if.now.min_tdcf_2021, what_if.then.min_tdcf_2021),
+    ):
+        if now is not None and then is not None:
+            table.add_row(label, f"{now:.5f}", f"{then:.5f}")
     return table
 
 
@@ -149,6 +196,10 @@ def _cells(group: GroupResult) -> tuple[str, str, str]:
 
 def _percent(fraction: float) -> str:
     return f"{100 * fraction:.3f} %"
+
+
+def _costs(ends: tuple[float, float] | None) -> str:
+    return "" if ends is None else f"{ends[0]:.4f} … {ends[1]:.4f}"
 
 
 def _interval(ends: tuple[float, float] | None, confidence: float | None = None) -> str:

@@ -1,16 +1,25 @@
 """Trials become figures: EER, t-DCF in both forms, per attack, known and unknown, with intervals."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from moe_mamba_asv.errors import ConfigError
 from moe_mamba_asv.evaluation.asv import AsvScores
 from moe_mamba_asv.evaluation.join import Trials
-from moe_mamba_asv.evaluation.metrics.bootstrap import eer_interval
+from moe_mamba_asv.evaluation.metrics.bootstrap import (
+    Replicates,
+    Spoken,
+    clustered_bootstrap,
+    eer_interval,
+    stratified_bootstrap,
+)
 from moe_mamba_asv.evaluation.metrics.det import DetSteps, det_steps
 from moe_mamba_asv.evaluation.metrics.eer import eer_of_steps
-from moe_mamba_asv.evaluation.metrics.tdcf import min_tdcf_2019, min_tdcf_2021
+from moe_mamba_asv.evaluation.metrics.tdcf import AsvOperatingPoint, min_tdcf_2019, min_tdcf_2021
 from moe_mamba_asv.evaluation.result import AsvResult, AttackResult, Counts, Evaluation, GroupResult
+from moe_mamba_asv.evaluation.what_if import shares_of_errors, what_if, without_each_attack
 from moe_mamba_asv.scores import name_some
 
 CONFIDENCE = 0.95
@@ -22,24 +31,51 @@ _NEAR_CHANCE = 0.45
 class _Judge:
     """Judges one group of spoofed trials after another against the same bona fide trials."""
 
-    bonafide_scores: np.ndarray
+    trials: Trials
     n_bootstrap: int
     rng: np.random.Generator
+    cluster: str | None
 
-    def judge(self, spoof_scores: np.ndarray) -> GroupResult:
-        """The EER of one group and its interval."""
-        return self.judge_steps(det_steps(self.bonafide_scores, spoof_scores))
+    def judge(self, rows: np.ndarray) -> GroupResult:
+        """The EER of the spoofed trials in these rows (bool [trials]), and its interval."""
+        return self.judge_steps(det_steps(self.trials.bonafide_scores, self.trials.score[rows]), rows)
 
-    def judge_steps(self, steps: DetSteps) -> GroupResult:
+    def judge_steps(self, steps: DetSteps, rows: np.ndarray) -> GroupResult:
         """The same, where the steps are already counted."""
         interval = None
-        if self.n_bootstrap:
+        if self.n_bootstrap and self.cluster is None:
             interval = eer_interval(steps, replicates=self.n_bootstrap, rng=self.rng, confidence=CONFIDENCE)
+        elif self.n_bootstrap:
+            interval = self.replicates(rows, None).interval("eer", confidence=CONFIDENCE)
         return GroupResult(n=steps.spoof, eer=eer_of_steps(steps).value, eer_ci=interval)
+
+    def replicates(self, rows: np.ndarray, asv: AsvOperatingPoint | None) -> Replicates:
+        """Figures of resampled trials, or of resampled speakers."""
+        chosen = {"replicates": self.n_bootstrap, "rng": self.rng, "asv": asv, "dcf": None}
+        if self.cluster is None:
+            return stratified_bootstrap(self.trials.bonafide_scores, {"": self.trials.score[rows]}, **chosen)
+        of = self.trials.frame[self.cluster].to_numpy()
+        score, bonafide = self.trials.score, self.trials.is_bonafide
+        return clustered_bootstrap(Spoken(score[bonafide], of[bonafide]), {"": Spoken(score[rows], of[rows])}, **chosen)
+
+    def tdcf_intervals(self, rows: np.ndarray, asv: AsvOperatingPoint | None) -> dict[str, tuple[float, float]]:
+        """Of both forms of the t-DCF; none without ASV scores or without a bootstrap."""
+        if asv is None or not self.n_bootstrap:
+            return {}
+        found = self.replicates(rows, asv)
+        names = ("min_tdcf_2019", "min_tdcf_2021")
+        return {f"{name}_ci": found.interval(name, confidence=CONFIDENCE) for name in names}
 
 
 def evaluate(
-    trials: Trials, *, asv: AsvScores | None = None, n_bootstrap: int = 1000, seed: int = 0, system: str = ""
+    trials: Trials,
+    *,
+    asv: AsvScores | None = None,
+    n_bootstrap: int = 1000,
+    seed: int = 0,
+    system: str = "",
+    wanted_eers: Mapping[str, float] | None = None,
+    cluster: str | None = None,
 ) -> Evaluation:
     """Judge one system.
 
@@ -51,13 +87,18 @@ def evaluate(
         n_bootstrap: replicates of every EER interval; 0 leaves the intervals out.
         seed: of the bootstrap; the same seed gives the same intervals.
         system: overrides the name in the score file.
+        wanted_eers: by attack id, for `what_if`.
+        cluster: column whose values are drawn in place of single trials, such as ``speaker``: the intervals then speak
+            of other speakers too, and are wider.
 
     Raises:
         ScoreError: the ASV scores cannot be used.
+        ConfigError: an EER is wanted of an attack that is not there, or the corpus does not have the column.
     """
-    judge = _Judge(trials.bonafide_scores, n_bootstrap, np.random.default_rng(seed))
+    _refuse_unknown_cluster(trials, cluster)
+    judge = _Judge(trials, n_bootstrap, np.random.default_rng(seed), cluster)
     steps = det_steps(trials.bonafide_scores, trials.spoof_scores)
-    whole = judge.judge_steps(steps)
+    whole = judge.judge_steps(steps, ~trials.is_bonafide)
     attacks = {name: _judge_attack(name, trials, judge) for name in trials.attack_names}
     point = asv.operating_point if asv else None
     return Evaluation(
@@ -71,12 +112,17 @@ def evaluate(
         threshold=eer_of_steps(steps).threshold,
         min_tdcf_2019=min_tdcf_2019(steps, point) if point else None,
         min_tdcf_2021=min_tdcf_2021(steps, point) if point else None,
+        **judge.tdcf_intervals(~trials.is_bonafide, point),
         asv=AsvResult(**asdict(point)) if point else None,
         attacks=attacks,
         known=_judge_attacks_where(True, attacks, trials, judge),
         unknown=_judge_attacks_where(False, attacks, trials, judge),
+        shares_of_errors=shares_of_errors(trials),
+        without_attack=without_each_attack(trials, asv=asv),
+        what_if=what_if(trials, wanted_eers, asv=asv) if wanted_eers else None,
         confidence=CONFIDENCE,
         n_bootstrap=n_bootstrap,
+        cluster=cluster,
         seed=seed,
         warnings=(*trials.warnings, *_chance_warnings(whole, attacks), *_asv_warnings(trials, asv)),
         notes=(*trials.notes, *_notes(whole, attacks), *_asv_notes(trials, asv)),
@@ -85,7 +131,7 @@ def evaluate(
 
 def _judge_attack(name: str, trials: Trials, judge: _Judge) -> AttackResult:
     published = trials.catalogue.get(name)
-    result = judge.judge(trials.attack_scores(name))
+    result = judge.judge(trials.attack == trials.attack_names.index(name))
     return AttackResult(n=result.n, eer=result.eer, eer_ci=result.eer_ci, known=published.known if published else None)
 
 
@@ -94,7 +140,16 @@ def _judge_attacks_where(
 ) -> GroupResult | None:
     """All attacks together that are known, or unknown; None if there are none."""
     codes = [code for code, name in enumerate(trials.attack_names) if attacks[name].known is known]
-    return judge.judge(trials.score[np.isin(trials.attack, codes)]) if codes else None
+    return judge.judge(np.isin(trials.attack, codes)) if codes else None
+
+
+def _refuse_unknown_cluster(trials: Trials, cluster: str | None) -> None:
+    if cluster is not None and (cluster not in trials.frame.columns or trials.frame[cluster].null_count()):
+        raise ConfigError(
+            f"trials without a {cluster}, by which the intervals were to be drawn",
+            wanted="the value of every trial",
+            remedy="another column, or intervals over trials",
+        )
 
 
 def _chance_warnings(whole: GroupResult, attacks: dict[str, AttackResult]) -> list[str]:

@@ -47,6 +47,44 @@ class AsvResult(_Result):
     p_miss_spoof: float
 
 
+class Pooled(_Result):
+    """Figures of all trials together; the costs are None without ASV scores."""
+
+    eer: float
+    min_tdcf_2019: float | None
+    min_tdcf_2021: float | None
+
+
+class AttackShare(_Result):
+    """What one attack has in the errors at the threshold of the pooled EER.
+
+    Attributes:
+        accepted: its trials that are taken for bona fide there.
+        n: its trials.
+        share_of_errors: of all spoofed trials that are accepted.
+        share_of_trials: of all spoofed trials.
+    """
+
+    accepted: int
+    n: int
+    share_of_errors: float
+    share_of_trials: float
+
+
+class WhatIf(_Result):
+    """Pooled figures as they are, and as they would be if attacks had the EERs that are given here.
+
+    Attributes:
+        attacks: EER that was reached by attack id; one trial apart from what was asked for, at most.
+        now: as it is.
+        then: as it would be.
+    """
+
+    attacks: dict[str, float]
+    now: Pooled
+    then: Pooled
+
+
 class Evaluation(_Result):
     """Figures of one system on one partition of one corpus; rates are fractions.
 
@@ -61,12 +99,18 @@ class Evaluation(_Result):
         threshold: of the EER; accept where the score is above it.
         min_tdcf_2019: legacy form; None without ASV scores.
         min_tdcf_2021: revised form, not comparable with the legacy one; None without ASV scores.
+        min_tdcf_2019_ci: its interval, or None; the ASV system stays as it is.
+        min_tdcf_2021_ci: likewise.
         asv: None without ASV scores.
         attacks: by attack id, sorted; empty where the corpus does not tell.
         known: the attacks that are also in training; None if there are none.
         unknown: those that are not; None if there are none.
+        shares_of_errors: by attack id: which attacks the errors at the pooled threshold are of.
+        without_attack: by attack id: the pooled figures with that attack left out.
+        what_if: None where nobody asked.
         confidence: of every interval.
         n_bootstrap: replicates of every interval.
+        cluster: column whose values were drawn in place of single trials; None where trials were.
         seed: of the bootstrap.
         warnings: what makes the figures suspect.
         notes: choices that a reader must know.
@@ -82,12 +126,18 @@ class Evaluation(_Result):
     threshold: float
     min_tdcf_2019: float | None
     min_tdcf_2021: float | None
+    min_tdcf_2019_ci: tuple[float, float] | None = None
+    min_tdcf_2021_ci: tuple[float, float] | None = None
     asv: AsvResult | None
     attacks: dict[str, AttackResult]
     known: GroupResult | None
     unknown: GroupResult | None
+    shares_of_errors: dict[str, AttackShare] = {}
+    without_attack: dict[str, Pooled] = {}
+    what_if: WhatIf | None = None
     confidence: float = Field(gt=0, lt=1)
     n_bootstrap: int
+    cluster: str | None = None
     seed: int
     warnings: tuple[str, ...]
     notes: tuple[str, ...]

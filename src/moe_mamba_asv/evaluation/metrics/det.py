@@ -60,17 +60,19 @@ def det_steps(bonafide: np.ndarray, spoof: np.ndarray) -> DetSteps:
     score one by one, bona fide first, which never lowers a cost but may move the EER of a file full of ties.
     """
     bonafide, spoof = _checked(bonafide, "bona fide"), _checked(spoof, "spoofed")
-    scores = np.concatenate([bonafide, spoof])
-    order = np.argsort(scores, kind="stable")
-    ordered = scores[order]
-    last_of_its_score = np.append(ordered[1:] != ordered[:-1], True)
-    rejected = np.flatnonzero(last_of_its_score) + 1
-    misses = np.cumsum(order < bonafide.size)[rejected - 1]
-    return DetSteps(
-        thresholds=np.concatenate([[np.nextafter(ordered[0], -np.inf)], ordered[rejected - 1]]),
-        misses=np.concatenate([[0], misses]),
-        false_alarms=spoof.size - np.concatenate([[0], rejected - misses]),
-    )
+    # Values sort several times faster than their order does; where the bona fide ones went is looked up afterwards.
+    thresholds = np.concatenate([[-np.inf], bonafide, spoof])
+    thresholds.sort()
+    last_of_its_score = np.append(thresholds[1:] != thresholds[:-1], True)
+    rejected = np.flatnonzero(last_of_its_score)
+    if rejected.size < thresholds.size:
+        thresholds = thresholds[rejected]
+    thresholds[0] = np.nextafter(thresholds[1], -np.inf)
+    steps_of_bonafide = np.searchsorted(thresholds, np.sort(bonafide))
+    misses = np.cumsum(np.bincount(steps_of_bonafide, minlength=thresholds.size))
+    false_alarms = np.subtract(misses, rejected, out=rejected)
+    false_alarms += spoof.size
+    return DetSteps(thresholds, misses, false_alarms)
 
 
 def det_curve(bonafide: np.ndarray, spoof: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -46,7 +46,12 @@ def eer_of_steps(steps: DetSteps) -> Eer:
     after = int(np.searchsorted(imbalance, 0))  # the first step with no fewer misses than false alarms; never step 0
     before = after - 1
     value = eer_at_crossing(
-        steps.misses[before], steps.false_alarms[before], steps.misses[after], steps.false_alarms[after], steps
+        steps.misses[before],
+        steps.false_alarms[before],
+        steps.misses[after],
+        steps.false_alarms[after],
+        bonafide=steps.bonafide,
+        spoof=steps.spoof,
     )
     nearest = before if -imbalance[before] <= imbalance[after] else after
     return Eer(float(value), float(steps.thresholds[nearest]))
@@ -57,7 +62,9 @@ def eer_at_crossing(
     false_alarms_before: np.ndarray,
     misses_after: np.ndarray,
     false_alarms_after: np.ndarray,
-    steps: DetSteps,
+    *,
+    bonafide: np.ndarray | int,
+    spoof: np.ndarray | int,
 ) -> np.ndarray:
     """The EER from the two steps between which misses overtake false alarms; arrays of one shape, or scalars.
 
@@ -66,9 +73,9 @@ def eer_at_crossing(
         false_alarms_before: likewise.
         misses_after: counts at the step after it.
         false_alarms_after: likewise.
-        steps: whose class sizes turn counts into fractions.
+        bonafide: number of bona fide trials, to turn counts into fractions.
+        spoof: of spoofed trials.
     """
-    bonafide, spoof = steps.bonafide, steps.spoof
     gap_before = false_alarms_before * bonafide - misses_before * spoof
     gap_after = misses_after * spoof - false_alarms_after * bonafide
     mean_before = (misses_before / bonafide + false_alarms_before / spoof) / 2

@@ -3,6 +3,7 @@
 import numpy as np
 
 from moe_mamba_asv.errors import ConfigError
+from moe_mamba_asv.evaluation.metrics.bootstrap.interval import interval
 from moe_mamba_asv.evaluation.metrics.det import DetSteps
 from moe_mamba_asv.evaluation.metrics.eer import eer_at_crossing
 
@@ -26,14 +27,7 @@ def eer_interval(
 
     Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
     """
-    if replicates < 1 or not 0 < confidence < 1:
-        raise ConfigError(
-            f"{replicates} replicates at confidence {confidence}",
-            wanted="one or more, and a confidence between 0 and 1",
-        )
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(bootstrap_eers(steps, replicates=replicates, rng=rng), [tail, 1 - tail])
-    return float(low), float(high)
+    return interval(bootstrap_eers(steps, replicates=replicates, rng=rng), confidence)
 
 
 def bootstrap_eers(steps: DetSteps, *, replicates: int, rng: np.random.Generator) -> np.ndarray:
@@ -48,7 +42,12 @@ def bootstrap_eers(steps: DetSteps, *, replicates: int, rng: np.random.Generator
         steps: counted DET steps.
         replicates: how many.
         rng: the only source of chance.
+
+    Raises:
+        ConfigError: fewer than one replicate.
     """
+    if replicates < 1:
+        raise ConfigError(f"{replicates} replicates", wanted="one or more")
     rejected = np.stack([steps.misses, steps.spoof - steps.false_alarms])  # by class, in the trials as they are
     totals = rejected[:, -1:]
     low = np.zeros(replicates, dtype=np.int64)  # a step where misses are still the smaller fraction
@@ -65,4 +64,11 @@ def bootstrap_eers(steps: DetSteps, *, replicates: int, rng: np.random.Generator
         high, low = np.where(overtaken, middle, high), np.where(overtaken, low, middle)
         drawn_high = np.where(overtaken, drawn, drawn_high)
         drawn_low = np.where(overtaken, drawn_low, drawn)
-    return eer_at_crossing(drawn_low[0], totals[1] - drawn_low[1], drawn_high[0], totals[1] - drawn_high[1], steps)
+    return eer_at_crossing(
+        drawn_low[0],
+        totals[1] - drawn_low[1],
+        drawn_high[0],
+        totals[1] - drawn_high[1],
+        bonafide=steps.bonafide,
+        spoof=steps.spoof,
+    )
