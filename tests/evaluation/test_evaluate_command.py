@@ -64,6 +64,10 @@ def scores_of(tree):
     return tree.parent / "my_system.txt"
 
 
+def judged(tree):
+    return scores_of(tree), "--corpus", "asvspoof2019-la", "--root", tree
+
+
 def test_json_on_stdout_and_nothing_else(tree):
     result = mma(scores_of(tree), "--corpus", "asvspoof2019-la", "--protocol", protocol(tree), "--json")
     assert result.exit_code == 0, result.output
@@ -138,6 +142,46 @@ def test_missing_scores_stop_or_are_allowed(tree, tmp_path):
 @pytest.mark.parametrize("option", [("--partition", "test"), ("--bootstrap", "-1")])
 def test_wrong_use_is_exit_code_2(tree, option):
     assert mma(scores_of(tree), "--corpus", "asvspoof2019-la", "--root", tree, *option).exit_code == 2
+
+
+def test_tables_by_columns_and_official_ones_are_printed_and_written(tree, tmp_path):
+    files = [tmp_path / f"table.{ending}" for ending in ("csv", "md", "tex", "json")]
+    options = [word for file in files for word in ("--write", file)]
+    done = mma(*judged(tree), "--by", "attack", "--by", "speaker", "--bootstrap", 20, "--json", *options)
+    assert done.exit_code == 0, done.output
+    cells = json.loads(done.stdout)["table"]["cells"]
+    assert {tuple(cell["levels"])[0] for cell in cells} >= {"A07", "A16"}
+    assert all(file.stat().st_size for file in files)
+    assert json.loads(files[3].read_text())["cells"] == cells
+    printed = mma(*judged(tree), "--table", "2019-la", "--bootstrap", 20)
+    assert "| A16 |" in printed.stdout
+    for wrong in (
+        ("--by", "colour"),
+        ("--table", "2030"),
+        ("--by", "attack", "--table", "2019-la"),
+        ("--write", "x.doc"),
+    ):
+        assert mma(*judged(tree), *wrong).exit_code == 2
+
+
+def test_speakers_may_be_drawn_in_place_of_trials(tree):
+    by_trial, by_speaker = (
+        json.loads(mma(*judged(tree), "--json", *more).stdout) for more in ((), ("--cluster", "speaker"))
+    )
+    assert by_trial["eer"] == by_speaker["eer"]
+    assert by_trial["eer_ci"] != by_speaker["eer_ci"]
+    assert by_speaker["min_tdcf_2019_ci"][0] <= by_speaker["min_tdcf_2019"] <= by_speaker["min_tdcf_2019_ci"][1]
+    assert by_speaker["cluster"] == "speaker"
+    assert mma(*judged(tree), "--cluster", "colour").exit_code == 2
+
+
+def test_what_if_is_answered_and_checked(tree):
+    done = mma(*judged(tree), "--bootstrap", 0, "--what-if", "A07=0.05", "--json")
+    answer = json.loads(done.stdout)["what_if"]
+    assert answer["attacks"]["A07"] == pytest.approx(0.05, abs=1 / 60)
+    assert answer["then"]["eer"] < answer["now"]["eer"]
+    for wrong in ("A07", "A07=x", "A07=0.9", "A99=0.1"):
+        assert mma(*judged(tree), "--what-if", wrong).exit_code == 2
 
 
 def test_help_has_an_example():

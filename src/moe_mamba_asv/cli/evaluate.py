@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from moe_mamba_asv.cli.evaluate_tables import asked_breakdown, write_table
 from moe_mamba_asv.cli.terminal import DONE, SOME_FAILED, console, expected_errors, print_json, stderr
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ _EXAMPLE = """\
 Judge a score file: EER, min t-DCF in both forms, per attack, known and unknown, with 95 % intervals.
 
 Example: `mma evaluate scores.tsv --corpus asvspoof2019-la --root LA --out result.json`
+
+The official table, also for a paper: `--table 2021-la --write table.tex`; by any columns: `--by attack --by codec`
 
 What would all attacks together come to if A18 had an EER of 5 %: `--what-if A18=0.05`
 
@@ -49,6 +52,16 @@ def evaluate_command(
     if_attack: Annotated[
         list[str] | None, typer.Option("--what-if", metavar="ATTACK=EER", help="Pooled figures if it were so. Repeat.")
     ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(help="A table by attack, kind, codec, speaker or another column; two are crossed."),
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option("--table", help="2019-la, 2021-la, 2021-df or asvspoof5-track1: the official table.")
+    ] = None,
+    write: Annotated[
+        list[Path] | None, typer.Option(help="Write the table here: .csv, .json, .md or .tex. Repeat for more.")
+    ] = None,
     allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Judge a part of the partition.")] = False,
     allow_extra: Annotated[bool, typer.Option("--allow-extra", help="Drop scores from outside it.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the figures here as JSON.")] = None,
@@ -58,29 +71,35 @@ def evaluate_command(
     from moe_mamba_asv.corpora.read import read_corpus
     from moe_mamba_asv.evaluation.evaluate import evaluate
     from moe_mamba_asv.evaluation.join import join
+    from moe_mamba_asv.evaluation.tables import to_markdown
     from moe_mamba_asv.scores import read_scores, write_atomically
     from moe_mamba_asv.types import Partition
 
     with expected_errors():
-        table = read_scores(scores)
+        scored = read_scores(scores)
         phase = None if subset == "all" else subset
         labels = read_corpus(corpus, root=root, protocol=protocol, partition=Partition(partition), subset=phase)
-        trials = join(table, labels, allow_missing=allow_missing, allow_extra=allow_extra)
+        trials = join(scored, labels, allow_missing=allow_missing, allow_extra=allow_extra)
         asv = asked_or_found_asv_scores(asv_scores, root, corpus, partition)
         name = system or trials.system or scores.stem
         wanted = _wanted_eers(if_attack or [])
         evaluation = evaluate(
             trials, asv=asv, n_bootstrap=bootstrap, seed=seed, system=name, wanted_eers=wanted, cluster=cluster
         )
+        table = asked_breakdown(trials, by or [], preset, asv=asv, n_bootstrap=bootstrap, seed=seed)
+        for file in write or []:
+            write_table(evaluation if table is None else table, file)
         if out:
             write_atomically(
                 out, json.dumps(evaluation.to_json(), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
             )
     _shout(evaluation)
     if as_json:
-        print_json(evaluation.to_json())
+        print_json({**evaluation.to_json(), **({"table": table.model_dump(mode="json")} if table else {})})
     else:
         _show(evaluation)
+        if table:
+            console.print(to_markdown(table), markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(SOME_FAILED if evaluation.failed else DONE)
 
 
