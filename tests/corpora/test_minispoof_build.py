@@ -4,10 +4,12 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import soundfile
 import typer
@@ -212,6 +214,24 @@ def test_command_prints_counts_and_exits_1_when_an_input_failed(folder: Path, tm
     assert [Path(failure["path"]).name for failure in json.loads(some_failed.stdout)["failed"]] == ["empty.flac"]
     refused = CliRunner().invoke(app, [*arguments, str(folder)])
     assert refused.exit_code == 2
+
+
+def test_workers_of_a_killed_build_end_too(tmp_path: Path) -> None:
+    code = (
+        "from pathlib import Path; from moe_mamba_asv.corpora.minispoof.build import build_minispoof\n"
+        "if __name__ == '__main__':\n"
+        f"    build_minispoof(Path({str(tmp_path / 'out')!r}), attacks={ATTACKS!r}, workers=2)\n"
+    )
+    (tmp_path / "build.py").write_text(code)
+    with subprocess.Popen([sys.executable, str(tmp_path / "build.py")]) as build:
+        parent, children = psutil.Process(build.pid), []
+        while len(children) < 2 or not any((tmp_path / "out").rglob("*.flac")):
+            assert build.poll() is None
+            children = [one for one in parent.children(recursive=True) if "spawn_main" in " ".join(one.cmdline())]
+            time.sleep(0.1)
+        build.kill()
+    gone, alive = psutil.wait_procs(children, timeout=20)
+    assert (len(gone), alive) == (2, [])
 
 
 def test_building_never_imports_torch() -> None:
