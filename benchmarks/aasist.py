@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.nn.functional import max_pool2d, selu
 
 from moe_mamba_asv.audio.crop import NUM_SAMPLES
-from moe_mamba_asv.bench.memory import keep_freed_blocks
 from moe_mamba_asv.models.aasist.encoder import ResidualBlock
 from moe_mamba_asv.models.aasist.model import Aasist, AasistConfig
+from moe_mamba_asv.scoring.allocator import keep_freed_blocks
 
 REPEATS = 11
 

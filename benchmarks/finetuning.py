@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 SEEDS = (1, 2, 3)
-START_STEPS, TUNING_STEPS = 1000, 150
+START_STEPS, TUNING_STEPS = 1500, 200
 # A 2-D encoder and clips small enough for two cores; the report's rates times ten, as there are so few steps.
 SIZE = (
     "model.frontends.1.num_filters=24",

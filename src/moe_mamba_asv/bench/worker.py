@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ from typing import Any, Generic, TypeVar
 
 import torch
 
-from moe_mamba_asv.bench.memory import give_back_memory, keep_freed_blocks
+from moe_mamba_asv.bench.memory import give_back_memory
+from moe_mamba_asv.errors import ConfigError
+from moe_mamba_asv.scoring.allocator import keep_freed_blocks
 
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
@@ -44,8 +47,8 @@ class Surroundings:
 
     def apply(self) -> None:
         """Set this process."""
-        if self.keeps_blocks:
-            keep_freed_blocks()
+        if self.keeps_blocks and not keep_freed_blocks():
+            raise ConfigError(f"no glibc on {sys.platform}", wanted="glibc, for the allocator that keeps blocks")
         if self.threads is not None:
             torch.set_num_threads(self.threads)
 

@@ -71,9 +71,11 @@ def _inputs(
 
 def _score(inputs: "list[Input]", model: str, batch_size: int, device: str, out: Path | None) -> "ScoreTable":
     from moe_mamba_asv.models.hub import find_model
+    from moe_mamba_asv.scoring.allocator import keep_freed_blocks
     from moe_mamba_asv.scoring.files import score_files
     from moe_mamba_asv.scoring.predictor import Predictor
 
+    keep_freed_blocks()
     predictor = Predictor(find_model(model), device=device)
     journal = out.with_name(out.name + ".partial") if out is not None else None
     with progress_bar() as progress:
