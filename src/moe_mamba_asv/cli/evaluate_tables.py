@@ -13,7 +13,14 @@ if TYPE_CHECKING:
 
 
 def asked_breakdown(
-    trials: Trials, by: list[str], preset: str | None, *, asv: AsvScores | None, n_bootstrap: int, seed: int
+    trials: Trials,
+    by: list[str],
+    preset: str | None,
+    subset: str | None,
+    *,
+    asv: AsvScores | None,
+    n_bootstrap: int,
+    seed: int,
 ) -> Breakdown | None:
     """The table that was asked for, if any.
 
@@ -27,7 +34,14 @@ def asked_breakdown(
     if preset and by:
         raise ConfigError(f"--table {preset} and --by {by[0]}", wanted="one of them")
     if preset:
-        return official_table(trials, preset, asv=asv, n_bootstrap=n_bootstrap, seed=seed)
+        return official_table(
+            trials,
+            preset,
+            subset=subset if "subset" in trials.frame.columns else None,
+            asv=asv,
+            n_bootstrap=n_bootstrap,
+            seed=seed,
+        )
     return breakdown(trials, by, asv=asv, n_bootstrap=n_bootstrap, seed=seed) if by else None
 
 

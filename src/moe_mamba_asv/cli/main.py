@@ -3,7 +3,20 @@
 import typer
 
 from moe_mamba_asv import __version__
-from moe_mamba_asv.cli import bench, compare, corpus, doctor, evaluate, export, pretrain, recipes, report, score, train
+from moe_mamba_asv.cli import (
+    bench,
+    calibrate,
+    compare,
+    corpus,
+    doctor,
+    evaluate,
+    export,
+    pretrain,
+    recipes,
+    report,
+    score,
+    train,
+)
 
 app = typer.Typer(
     name="mma",
@@ -25,7 +38,7 @@ def root(version: bool = typer.Option(False, "--version", callback=_version, is_
     """Detect synthetic speech: build corpora, train, score, evaluate and report."""
 
 
-for command in (corpus, pretrain, train, score, evaluate, compare, report, recipes, export, bench, doctor):
+for command in (corpus, pretrain, train, score, evaluate, calibrate, compare, report, recipes, export, bench, doctor):
     command.register(app)
 
 

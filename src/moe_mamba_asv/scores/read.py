@@ -8,12 +8,19 @@ The forms, with lines as they are (\t is a tab):
     LA_E_2834763\t-8.55801487\t
 
     LA_E_2834763 A11 spoof -8.558014869689941      ASVspoof 2019 and AASIST: UTTERANCE ATTACK KEY SCORE
-    LA_E_9332881 -4.25                             ASVspoof 2021: UTTERANCE SCORE
+    LA_E_9332881 -4.25                             ASVspoof 2021: UTTERANCE SCORE; also the ``scores.txt`` of the
+                                                   Speech Anti-Spoofing Arena (package speech-spoof-bench)
     filename\tcm-score                             ASVspoof 5
     E_0000000001\t1.5
+    utt_id,model,cm_score                          a table with named columns, in any order: CSV (also with tabs,
+    LA_E_2834763,aasist,-8.558                     semicolons or spaces) or Parquet
+
+``-`` is the standard input. What is far too large, compressed, binary or not UTF-8 is refused before it is read.
 """
 
 import io
+import sys
+import tempfile
 from os import PathLike
 from pathlib import Path
 from typing import NamedTuple, TextIO
@@ -21,14 +28,26 @@ from typing import NamedTuple, TextIO
 import polars as pl
 
 from moe_mamba_asv.errors import ScoreError
-from moe_mamba_asv.scores.rows import numbers, read_rows, shorten
+from moe_mamba_asv.scores.rows import MAX_LINE_CHARS, numbers, read_head, read_rows, refuse_binary, shorten
 from moe_mamba_asv.scores.table import ASVSPOOF5_COLUMN_LINE, COLUMN_LINE, DIRECTION, MAGIC, ScoreTable, name_some
+from moe_mamba_asv.scores.tabular import (
+    PARQUET_MAGIC,
+    SEPARATORS,
+    as_ids,
+    choose_columns,
+    is_header,
+    read_delimited,
+    read_parquet,
+)
 
-#: No score file of the field comes near; what is larger is something else and would fill the memory.
-MAX_FILE_BYTES = 1 << 30
-_MAX_LINE_CHARS = 1 << 16
+#: Ten times the largest score file of the field; what is larger is something else and would fill the memory.
+MAX_FILE_BYTES = 1 << 28
 _MAX_HEADER_LINES = 1000
-_FORMS = "UTTERANCE SCORE | UTTERANCE ATTACK KEY SCORE | filename<tab>cm-score | # mma-scores 1"
+_FORMS = (
+    "UTTERANCE SCORE | UTTERANCE ATTACK KEY SCORE | filename<tab>cm-score | # mma-scores 1 | "
+    "CSV or Parquet with columns such as utterance and score"
+)
+_STANDARD_INPUT = "the standard input"
 
 
 class _Layout(NamedTuple):
@@ -39,13 +58,15 @@ class _Layout(NamedTuple):
     first_row: int = 0  # that many lines belong to the header
     header: dict[str, str] = {}  # noqa: RUF012 - never written to
     nullable: tuple[str, ...] = ()
+    id_column: str = "utterance"  # what the file calls it
 
 
 def read_scores(path: str | PathLike[str]) -> ScoreTable:
     """Read a score file; see the module's docstring for the forms.
 
     Args:
-        path: text, UTF-8, at most `MAX_FILE_BYTES`; blank lines are ignored.
+        path: a file of at most `MAX_FILE_BYTES`; text is UTF-8 and its blank lines are ignored. ``-`` reads the
+            standard input to its end.
 
     Returns:
         One row per line, in the file's order. Scores are finite; duplicates are `join`'s to find.
@@ -53,21 +74,14 @@ def read_scores(path: str | PathLike[str]) -> ScoreTable:
     Raises:
         ScoreError: absent, empty or malformed file (names the line); NaN or infinite scores (names the ids).
     """
-    file = Path(path)
-    layout = _recognise(file)
-    rows = read_rows(file, layout.columns, layout.separator, first_row=layout.first_row, nullable=layout.nullable)
-    if rows.is_empty():
-        raise ScoreError(f"{file} holds no scores", wanted="one line per utterance")
-    table = _to_table(file, rows, layout.header)
-    _refuse_non_finite(file, table.frame)
-    return table
+    return _read_standard_input() if str(path) == "-" else _read_file(Path(path))
 
 
 def refuse_unreadable(file: Path) -> None:
     """Stop before anything is read.
 
     Raises:
-        ScoreError: no such file, an empty one, or one that is far too large.
+        ScoreError: no such file, one that may not be read, is empty, far too large, compressed or not text.
     """
     if not file.is_file():
         raise ScoreError(f"{file} is not a file", wanted="a score file")
@@ -76,22 +90,66 @@ def refuse_unreadable(file: Path) -> None:
         raise ScoreError(f"{file} is empty", wanted="one line per trial")
     if size > MAX_FILE_BYTES:
         raise ScoreError(f"{file} has {size:,} bytes", wanted=f"a score file, at most {MAX_FILE_BYTES:,} bytes")
+    head = read_head(file)
+    if not head.startswith(PARQUET_MAGIC):
+        refuse_binary(file, head)
+
+
+def _read_file(file: Path) -> ScoreTable:
+    refuse_unreadable(file)
+    rows, header = _read_rows(file)
+    if rows.is_empty():
+        raise ScoreError(f"{file} holds no scores", wanted="one line per utterance")
+    table = _to_table(file, rows, header)
+    _refuse_non_finite(file, table.frame)
+    return table
+
+
+def _read_standard_input() -> ScoreTable:
+    """Keep what comes in a file, no more than a file may have, and read that."""
+    with tempfile.TemporaryDirectory() as folder:
+        kept = Path(folder) / "scores"
+        data = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
+        if len(data) > MAX_FILE_BYTES:
+            raise ScoreError(f"{_STANDARD_INPUT} has over {MAX_FILE_BYTES:,} bytes", wanted="a score file")
+        kept.write_bytes(data)
+        try:
+            return _read_file(kept)
+        except ScoreError as error:
+            got = error.got.replace(str(kept), _STANDARD_INPUT)
+            raise ScoreError(got, wanted=error.wanted, remedy=error.remedy) from error
+
+
+def _read_rows(file: Path) -> tuple[pl.DataFrame, dict[str, str]]:
+    """The rows as text with their lines, and the header."""
+    if read_head(file).startswith(PARQUET_MAGIC):
+        return read_parquet(file), {}
+    layout = _recognise(file)
+    if layout.separator in SEPARATORS and not layout.columns:
+        return read_delimited(file, layout.separator), {}
+    rows = read_rows(file, layout.columns, layout.separator, first_row=layout.first_row, nullable=layout.nullable)
+    return rows.with_columns(as_ids(layout.id_column, rows["utterance"])), layout.header
 
 
 def _recognise(file: Path) -> _Layout:
-    """Look at the top of a file and say which form it has."""
-    refuse_unreadable(file)
+    """Look at the top of a file and say which form it has; no columns: they are named in the file."""
     with file.open(encoding="utf-8-sig", errors="replace") as lines:
         number, first = 0, "\n"
         while first and not first.strip():
-            number, first = number + 1, lines.readline(_MAX_LINE_CHARS)
+            number, first = number + 1, lines.readline(MAX_LINE_CHARS)
         if first.startswith("# mma-scores"):
             return _own_layout(file, first.rstrip("\r\n"), lines, number)
     if not first:
         raise ScoreError(f"{file} holds no scores, only blank lines", wanted="one line per utterance")
     if first.rstrip("\r\n") == ASVSPOOF5_COLUMN_LINE:
         return _Layout(("utterance", "score"), "\t", number)
-    match len(first.split()):
+    for separator in SEPARATORS:
+        if separator in first and is_header(first.split(separator)):
+            return _Layout((), separator)
+    fields = first.split()
+    if is_header(fields):
+        return _named_layout(file, fields, number)
+    match len(fields):
         case 2:
             return _Layout(("utterance", "score"))
         case 4:
@@ -100,12 +158,20 @@ def _recognise(file: Path) -> _Layout:
             raise ScoreError(f"{file} line {number}: {shorten(first)!r}", wanted=f"a score file: {_FORMS}")
 
 
+def _named_layout(file: Path, fields: list[str], number: int) -> _Layout:
+    """A header of words: our names for the two columns that are wanted."""
+    utterance, score = choose_columns(file, fields)
+    ours = {utterance: "utterance", score: "score"}
+    columns = tuple(ours.get(index, f"column {index + 1}") for index in range(len(fields)))
+    return _Layout(columns, first_row=number, id_column=fields[utterance])
+
+
 def _own_layout(file: Path, first: str, lines: TextIO, number: int) -> _Layout:
     """Read the header of the project's own form, up to and with the column line."""
     if first != MAGIC:
         raise ScoreError(f"{file} line {number}: {shorten(first)!r}", wanted=MAGIC, remedy="a newer version of mma")
     header: dict[str, str] = {}
-    line = lines.readline(_MAX_LINE_CHARS).rstrip("\r\n")
+    line = lines.readline(MAX_LINE_CHARS).rstrip("\r\n")
     number += 1
     while line != COLUMN_LINE:
         key, colon, value = line.removeprefix("# ").partition(": ")
@@ -113,7 +179,7 @@ def _own_layout(file: Path, first: str, lines: TextIO, number: int) -> _Layout:
             wanted = f"'# key: value' or the column line {COLUMN_LINE!r}"
             raise ScoreError(f"{file} line {number}: {shorten(line)!r} in the header", wanted=wanted)
         header[key] = value
-        line = lines.readline(_MAX_LINE_CHARS).rstrip("\r\n")
+        line = lines.readline(MAX_LINE_CHARS).rstrip("\r\n")
         number += 1
     if header.get("direction", DIRECTION) != DIRECTION:
         raise ScoreError(f"{file}: scores with direction {header['direction']!r}", wanted=f"'{DIRECTION}'")
