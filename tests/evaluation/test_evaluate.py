@@ -51,6 +51,10 @@ def test_figures_by_hand(tmp_path):
     assert result.unknown is not None
     assert (result.unknown.n, result.unknown.eer) == (2, 0.5)
     assert result.system == "ours"
+    assert result.auc == pytest.approx(5 / 6)  # U0 is above two of three, U3 above all
+    assert 0 < result.eer_of_hull <= result.eer
+    assert 0 < result.min_dcf <= 1
+    assert 0 < result.min_cllr < 1
     # This ASV system: threshold 1, one of two impostors on it, no target missed, one of two spoofs rejected.
     assert result.asv is not None
     assert (result.asv.threshold, result.asv.p_fa, result.asv.p_miss, result.asv.p_miss_spoof) == (1.0, 0.5, 0.0, 0.5)

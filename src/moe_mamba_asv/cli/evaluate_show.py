@@ -80,6 +80,14 @@ def _whole_table(evaluation: Evaluation) -> Table:
         table.add_row("min t-DCF, 2019 legacy", f"{evaluation.min_tdcf_2019:.5f}", _costs(evaluation.min_tdcf_2019_ci))
         table.add_row("min t-DCF, 2021 revised", f"{evaluation.min_tdcf_2021:.5f}", _costs(evaluation.min_tdcf_2021_ci))
         table.add_row("EER of the ASV system", f"{100 * asv.eer:.4f} %", f"threshold {asv.threshold:.6g}")
+    for label, value, form in (
+        ("AUC", evaluation.auc, "{:.5f}"),
+        ("EER on the convex hull", evaluation.eer_of_hull and 100 * evaluation.eer_of_hull, "{:.4f} %"),
+        ("min DCF, ASVspoof 5 Track 1", evaluation.min_dcf, "{:.4f}"),
+        ("min Cllr, bits", evaluation.min_cllr, "{:.4f}"),
+    ):
+        if value is not None:
+            table.add_row(label, form.format(value), "")
     table.add_row("bona fide trials", f"{evaluation.counts.bonafide:,}", "")
     table.add_row("spoofed trials", f"{evaluation.counts.spoof:,}", "")
     if evaluation.failed:

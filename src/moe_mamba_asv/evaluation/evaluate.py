@@ -8,6 +8,7 @@ import numpy as np
 from moe_mamba_asv.errors import ConfigError
 from moe_mamba_asv.evaluation.asv import AsvScores
 from moe_mamba_asv.evaluation.join import Trials
+from moe_mamba_asv.evaluation.metrics.auc import auc
 from moe_mamba_asv.evaluation.metrics.bootstrap import (
     Replicates,
     Spoken,
@@ -15,8 +16,11 @@ from moe_mamba_asv.evaluation.metrics.bootstrap import (
     eer_interval,
     stratified_bootstrap,
 )
+from moe_mamba_asv.evaluation.metrics.cllr import min_cllr
+from moe_mamba_asv.evaluation.metrics.dcf import min_dcf
 from moe_mamba_asv.evaluation.metrics.det import DetSteps, det_steps
 from moe_mamba_asv.evaluation.metrics.eer import eer_of_steps
+from moe_mamba_asv.evaluation.metrics.hull import eer_of_hull
 from moe_mamba_asv.evaluation.metrics.tdcf import AsvOperatingPoint, min_tdcf_2019, min_tdcf_2021
 from moe_mamba_asv.evaluation.result import AsvResult, AttackResult, Counts, Evaluation, GroupResult
 from moe_mamba_asv.evaluation.what_if import shares_of_errors, what_if, without_each_attack
@@ -114,6 +118,10 @@ def evaluate(
         min_tdcf_2021=min_tdcf_2021(steps, point) if point else None,
         **judge.tdcf_intervals(~trials.is_bonafide, point),
         asv=AsvResult(**asdict(point)) if point else None,
+        auc=auc(steps),
+        eer_of_hull=eer_of_hull(steps),
+        min_dcf=min_dcf(steps),
+        min_cllr=min_cllr(steps),
         attacks=attacks,
         known=_judge_attacks_where(True, attacks, trials, judge),
         unknown=_judge_attacks_where(False, attacks, trials, judge),

@@ -102,6 +102,10 @@ class Evaluation(_Result):
         min_tdcf_2019_ci: its interval, or None; the ASV system stays as it is.
         min_tdcf_2021_ci: likewise.
         asv: None without ASV scores.
+        auc: probability that a bona fide trial has the higher score of a pair, ties one half.
+        eer_of_hull: the EER on the convex hull of the ROC; at most the EER.
+        min_dcf: minimum of the detection cost of ASVspoof 5, Track 1.
+        min_cllr: what calibration alone could leave of Cllr, in bits.
         attacks: by attack id, sorted; empty where the corpus does not tell.
         known: the attacks that are also in training; None if there are none.
         unknown: those that are not; None if there are none.
@@ -129,6 +133,10 @@ class Evaluation(_Result):
     min_tdcf_2019_ci: tuple[float, float] | None = None
     min_tdcf_2021_ci: tuple[float, float] | None = None
     asv: AsvResult | None
+    auc: float | None = None
+    eer_of_hull: float | None = None
+    min_dcf: float | None = None
+    min_cllr: float | None = None
     attacks: dict[str, AttackResult]
     known: GroupResult | None
     unknown: GroupResult | None
