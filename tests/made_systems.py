@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from moe_mamba_asv.evaluation.lineup import Lineup, line_up
+from moe_mamba_asv.evaluation.comparison.lineup import Lineup, line_up
 from moe_mamba_asv.scores import ScoreTable
 from moe_mamba_asv.types import UTTERANCE_SCHEMA, Attack, Corpus
 

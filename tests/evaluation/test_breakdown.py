@@ -10,12 +10,12 @@ from pydantic import ValidationError
 from moe_mamba_asv.corpora.read import read_corpus
 from moe_mamba_asv.errors import ConfigError
 from moe_mamba_asv.evaluation.asv import AsvScores, read_asv_scores
-from moe_mamba_asv.evaluation.axes import NOT_GIVEN, Axis
-from moe_mamba_asv.evaluation.breakdown import breakdown
-from moe_mamba_asv.evaluation.breakdown_result import Figure
 from moe_mamba_asv.evaluation.evaluate import evaluate
 from moe_mamba_asv.evaluation.join import Trials, join
 from moe_mamba_asv.evaluation.metrics.dcf import ASVSPOOF5_TRACK1
+from moe_mamba_asv.evaluation.tables.axes import NOT_GIVEN, Axis
+from moe_mamba_asv.evaluation.tables.breakdown import breakdown
+from moe_mamba_asv.evaluation.tables.result import Figure
 from moe_mamba_asv.scores import read_scores
 from moe_mamba_asv.types import Attack
 

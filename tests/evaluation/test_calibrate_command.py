@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from moe_mamba_asv.cli import calibrate as command
-from moe_mamba_asv.evaluation.calibration import read_calibration
+from moe_mamba_asv.evaluation.calibration.calibration import read_calibration
 
 DIGEST = "0123456789abcdef" * 4
 

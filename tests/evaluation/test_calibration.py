@@ -10,13 +10,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from moe_mamba_asv.errors import ConfigError, ScoreError
-from moe_mamba_asv.evaluation.calibration import (
+from moe_mamba_asv.evaluation.calibration.calibration import (
     calibration_beside,
     learn_calibration,
     read_calibration,
     write_calibration,
 )
-from moe_mamba_asv.evaluation.calibration_maps import RIDGE
+from moe_mamba_asv.evaluation.calibration.maps import RIDGE
 from moe_mamba_asv.evaluation.join import Trials
 from moe_mamba_asv.evaluation.metrics.cllr import cllr, pav_llrs
 from moe_mamba_asv.evaluation.metrics.det import det_steps

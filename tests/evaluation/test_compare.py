@@ -12,16 +12,16 @@ from made_systems import ATTACKS, PER_KIND, lined_up, made_corpus, made_scores, 
 from moe_mamba_asv.corpora.read import read_corpus
 from moe_mamba_asv.errors import ConfigError, ScoreError
 from moe_mamba_asv.evaluation.asv import AsvScores, read_asv_scores
-from moe_mamba_asv.evaluation.compare import compare
-from moe_mamba_asv.evaluation.compare_result import Comparison, read_interpolation
-from moe_mamba_asv.evaluation.correlation import correlate
+from moe_mamba_asv.evaluation.comparison.compare import compare
+from moe_mamba_asv.evaluation.comparison.correlation import correlate
+from moe_mamba_asv.evaluation.comparison.lineup import Lineup, line_up, name_systems
+from moe_mamba_asv.evaluation.comparison.paired import paired_bootstrap
+from moe_mamba_asv.evaluation.comparison.result import Comparison, read_interpolation
+from moe_mamba_asv.evaluation.comparison.significance import holm, two_sided_p
 from moe_mamba_asv.evaluation.evaluate import evaluate
 from moe_mamba_asv.evaluation.join import join
-from moe_mamba_asv.evaluation.lineup import Lineup, line_up, name_systems
 from moe_mamba_asv.evaluation.metrics.bootstrap.costs import LinearCost
 from moe_mamba_asv.evaluation.metrics.eer import equal_error_rate
-from moe_mamba_asv.evaluation.paired import paired_bootstrap
-from moe_mamba_asv.evaluation.significance import holm, two_sided_p
 from moe_mamba_asv.scores import ScoreTable, read_scores
 
 

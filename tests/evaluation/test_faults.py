@@ -9,8 +9,8 @@ import pytest
 from moe_mamba_asv.corpora.read import read_corpus
 from moe_mamba_asv.errors import ScoreError
 from moe_mamba_asv.evaluation.asv import AsvScores, read_asv_scores
-from moe_mamba_asv.evaluation.faults import find_faults, join_what_fits
-from moe_mamba_asv.evaluation.file_order import find_other_order
+from moe_mamba_asv.evaluation.faults.faults import find_faults, join_what_fits
+from moe_mamba_asv.evaluation.faults.file_order import find_other_order
 from moe_mamba_asv.evaluation.join import join
 from moe_mamba_asv.evaluation.metrics.eer import equal_error_rate
 from moe_mamba_asv.scores import ScoreTable, read_scores

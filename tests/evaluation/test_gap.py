@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from moe_mamba_asv.errors import ConfigError, ScoreError
-from moe_mamba_asv.evaluation.gap import generalisation_gap
+from moe_mamba_asv.evaluation.gap.gap import generalisation_gap
 from moe_mamba_asv.evaluation.join import Trials
 from moe_mamba_asv.evaluation.metrics.eer import equal_error_rate
 from moe_mamba_asv.types import Attack

@@ -8,7 +8,7 @@ from test_breakdown import CATALOGUE, make_asv, make_trials
 from moe_mamba_asv.audio.augment.conditions import condition_names
 from moe_mamba_asv.errors import ConfigError, ScoreError
 from moe_mamba_asv.evaluation.metrics.cllr import cllr
-from moe_mamba_asv.evaluation.presets import (
+from moe_mamba_asv.evaluation.tables.presets import (
     CONDITIONS_2021_DF,
     CONDITIONS_2021_LA,
     PRESETS,

@@ -5,10 +5,10 @@ import pytest
 
 from made_systems import lined_up, made_corpus, made_scores, of_attack
 from moe_mamba_asv.errors import ConfigError, ScoreError
-from moe_mamba_asv.evaluation.compare import compare
-from moe_mamba_asv.evaluation.fusion import RIDGE, fit_logistic, fuse
+from moe_mamba_asv.evaluation.comparison.compare import compare
+from moe_mamba_asv.evaluation.comparison.fusion import RIDGE, fit_logistic, fuse
+from moe_mamba_asv.evaluation.comparison.lineup import Lineup
 from moe_mamba_asv.evaluation.join import join
-from moe_mamba_asv.evaluation.lineup import Lineup
 from moe_mamba_asv.evaluation.metrics.eer import equal_error_rate
 from moe_mamba_asv.scores import read_scores, write_scores
 

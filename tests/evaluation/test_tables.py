@@ -8,9 +8,9 @@ import re
 import pytest
 from test_breakdown import ROWS, make_asv, make_trials
 
-from moe_mamba_asv.evaluation.breakdown import breakdown
 from moe_mamba_asv.evaluation.evaluate import evaluate
-from moe_mamba_asv.evaluation.tables import to_csv, to_json, to_latex, to_markdown
+from moe_mamba_asv.evaluation.tables.breakdown import breakdown
+from moe_mamba_asv.evaluation.tables.forms import to_csv, to_json, to_latex, to_markdown
 
 HOSTILE = r"a|b & c_%$#{}~^\x <i>[*`"
 

@@ -12,7 +12,7 @@ from moe_mamba_asv.cli.terminal import DONE, SOME_FAILED, console, expected_erro
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from moe_mamba_asv.evaluation.calibration import Calibration
+    from moe_mamba_asv.evaluation.calibration.calibration import Calibration
 
 _HELP = """\
 Learn what a score means: a map to log-likelihood ratios, from scores of dev. Eval is refused.
@@ -45,7 +45,7 @@ def calibrate_command(
 ) -> None:
     """Learn a calibration; see `_HELP`."""
     from moe_mamba_asv.corpora.read import read_corpus
-    from moe_mamba_asv.evaluation.calibration import learn_calibration, write_calibration
+    from moe_mamba_asv.evaluation.calibration.calibration import learn_calibration, write_calibration
     from moe_mamba_asv.evaluation.join import join
     from moe_mamba_asv.scores import read_scores
     from moe_mamba_asv.types import Partition
@@ -71,7 +71,7 @@ def _table(calibration: Calibration) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    from moe_mamba_asv.evaluation.calibration_maps import IsotonicMap, LogisticMap
+    from moe_mamba_asv.evaluation.calibration.maps import IsotonicMap, LogisticMap
 
     title = f"{calibration.system or 'scores'}: {calibration.kind} calibration on {calibration.corpus}"
     table = Table(title=escape(f"{title} {calibration.partition}"), title_justify="left", show_header=False)

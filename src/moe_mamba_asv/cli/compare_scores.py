@@ -42,10 +42,10 @@ def compare_score_files(
         typer.Exit: always, with the exit code.
     """
     from moe_mamba_asv.corpora.read import read_corpus
-    from moe_mamba_asv.evaluation.compare import compare
-    from moe_mamba_asv.evaluation.compare_result import read_interpolation
-    from moe_mamba_asv.evaluation.fusion import fuse as fuse_systems
-    from moe_mamba_asv.evaluation.lineup import line_up, name_systems
+    from moe_mamba_asv.evaluation.comparison.compare import compare
+    from moe_mamba_asv.evaluation.comparison.fusion import fuse as fuse_systems
+    from moe_mamba_asv.evaluation.comparison.lineup import line_up, name_systems
+    from moe_mamba_asv.evaluation.comparison.result import read_interpolation
     from moe_mamba_asv.scores import read_scores, write_scores
 
     _refuse_unread(files, fuse, dev, dev_protocol, out)

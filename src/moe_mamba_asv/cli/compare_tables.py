@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from moe_mamba_asv.evaluation.compare_result import (
+    from moe_mamba_asv.evaluation.comparison.result import (
         ComparedMeasure,
         Comparison,
         Difference,

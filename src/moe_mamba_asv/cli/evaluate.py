@@ -17,7 +17,7 @@ from moe_mamba_asv.cli.terminal import DONE, SOME_FAILED, console, expected_erro
 
 if TYPE_CHECKING:
     from moe_mamba_asv.evaluation.asv import AsvScores
-    from moe_mamba_asv.evaluation.faults import Fault
+    from moe_mamba_asv.evaluation.faults.faults import Fault
     from moe_mamba_asv.evaluation.join import Trials
     from moe_mamba_asv.scores import ScoreTable
     from moe_mamba_asv.types import Corpus
@@ -85,9 +85,9 @@ def evaluate_command(
     """Judge a score file."""
     from moe_mamba_asv.corpora.read import read_corpus
     from moe_mamba_asv.evaluation.evaluate import evaluate
-    from moe_mamba_asv.evaluation.gap import generalisation_gap
+    from moe_mamba_asv.evaluation.gap.gap import generalisation_gap
     from moe_mamba_asv.evaluation.join import join
-    from moe_mamba_asv.evaluation.tables import to_markdown
+    from moe_mamba_asv.evaluation.tables.forms import to_markdown
     from moe_mamba_asv.scores import read_scores, write_atomically
     from moe_mamba_asv.types import Partition
 
@@ -141,7 +141,7 @@ def _judgeable(
 ) -> tuple[Trials, tuple[Fault, ...]]:
     """The trials, and what is doubtful of them; where they cannot be judged, why, as far as it can be told."""
     from moe_mamba_asv.errors import ScoreError
-    from moe_mamba_asv.evaluation.faults import find_faults, join_what_fits
+    from moe_mamba_asv.evaluation.faults.faults import find_faults, join_what_fits
     from moe_mamba_asv.evaluation.join import join
 
     try:

@@ -10,8 +10,8 @@ from moe_mamba_asv.cli.terminal import console, stderr
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from moe_mamba_asv.evaluation.faults import Fault
-    from moe_mamba_asv.evaluation.gap_result import Gap
+    from moe_mamba_asv.evaluation.faults.faults import Fault
+    from moe_mamba_asv.evaluation.gap.result import Gap
     from moe_mamba_asv.evaluation.result import Evaluation, GroupResult, WhatIf
 
 

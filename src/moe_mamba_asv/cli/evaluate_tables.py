@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from moe_mamba_asv.evaluation.asv import AsvScores
-    from moe_mamba_asv.evaluation.breakdown_result import Breakdown
     from moe_mamba_asv.evaluation.join import Trials
     from moe_mamba_asv.evaluation.result import Evaluation
+    from moe_mamba_asv.evaluation.tables.result import Breakdown
 
 
 def asked_breakdown(
@@ -28,8 +28,8 @@ def asked_breakdown(
         ConfigError: both kinds were asked for, or there is no such column or preset.
     """
     from moe_mamba_asv.errors import ConfigError
-    from moe_mamba_asv.evaluation.breakdown import breakdown
-    from moe_mamba_asv.evaluation.presets import official_table
+    from moe_mamba_asv.evaluation.tables.breakdown import breakdown
+    from moe_mamba_asv.evaluation.tables.presets import official_table
 
     if preset and by:
         raise ConfigError(f"--table {preset} and --by {by[0]}", wanted="one of them")
@@ -52,7 +52,7 @@ def write_table(table: Breakdown | Evaluation, file: Path) -> None:
         ConfigError: another ending.
     """
     from moe_mamba_asv.errors import ConfigError
-    from moe_mamba_asv.evaluation.tables import to_csv, to_json, to_latex, to_markdown
+    from moe_mamba_asv.evaluation.tables.forms import to_csv, to_json, to_latex, to_markdown
     from moe_mamba_asv.scores import write_atomically
 
     writers = {".csv": to_csv, ".json": to_json, ".md": to_markdown, ".tex": to_latex}

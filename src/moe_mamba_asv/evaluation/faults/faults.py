@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from moe_mamba_asv.evaluation.asv import AsvScores
-from moe_mamba_asv.evaluation.file_order import NEAR_CHANCE_EER, find_other_order
+from moe_mamba_asv.evaluation.faults.file_order import NEAR_CHANCE_EER, find_other_order
 from moe_mamba_asv.evaluation.join import Trials, join
 from moe_mamba_asv.evaluation.metrics.det import det_steps
 from moe_mamba_asv.evaluation.metrics.eer import eer_of_steps

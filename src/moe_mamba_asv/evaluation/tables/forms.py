@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import get_args
 
-from moe_mamba_asv.evaluation.breakdown_result import Breakdown, Cell, Figure, Measure, TableAxis
 from moe_mamba_asv.evaluation.metrics.bootstrap import POOLED
 from moe_mamba_asv.evaluation.result import Evaluation
+from moe_mamba_asv.evaluation.tables.result import Breakdown, Cell, Figure, Measure, TableAxis
 from moe_mamba_asv.scores import name_some
 
 _MEASURES: tuple[Measure, ...] = get_args(Measure)

@@ -7,8 +7,6 @@ from itertools import product
 import numpy as np
 
 from moe_mamba_asv.evaluation.asv import AsvScores
-from moe_mamba_asv.evaluation.axes import Levels
-from moe_mamba_asv.evaluation.breakdown_result import Cell, Figure, Measure
 from moe_mamba_asv.evaluation.evaluate import CONFIDENCE
 from moe_mamba_asv.evaluation.join import Trials
 from moe_mamba_asv.evaluation.metrics.bootstrap import POOLED, Replicates, stratified_bootstrap
@@ -17,6 +15,8 @@ from moe_mamba_asv.evaluation.metrics.dcf import DcfCosts, act_dcf, min_dcf
 from moe_mamba_asv.evaluation.metrics.det import det_steps
 from moe_mamba_asv.evaluation.metrics.eer import eer_of_steps
 from moe_mamba_asv.evaluation.metrics.tdcf import min_tdcf_2019, min_tdcf_2021
+from moe_mamba_asv.evaluation.tables.axes import Levels
+from moe_mamba_asv.evaluation.tables.result import Cell, Figure, Measure
 
 #: One index into the levels for each axis; None is pooled.
 _Place = tuple[int | None, ...]

@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 from scipy.stats import rankdata
 
-from moe_mamba_asv.evaluation.compare_result import Correlation
+from moe_mamba_asv.evaluation.comparison.result import Correlation
 
 
 def correlations(

@@ -7,7 +7,11 @@ import numpy as np
 
 from moe_mamba_asv.errors import ConfigError
 from moe_mamba_asv.evaluation.asv import AsvScores
-from moe_mamba_asv.evaluation.compare_result import (
+from moe_mamba_asv.evaluation.comparison.correlation import correlations
+from moe_mamba_asv.evaluation.comparison.fusion import Fused
+from moe_mamba_asv.evaluation.comparison.lineup import Lineup
+from moe_mamba_asv.evaluation.comparison.paired import PairedReplicates, paired_bootstrap
+from moe_mamba_asv.evaluation.comparison.result import (
     ComparedMeasure,
     Comparison,
     Figure,
@@ -16,17 +20,13 @@ from moe_mamba_asv.evaluation.compare_result import (
     PairComparison,
     SystemResult,
 )
-from moe_mamba_asv.evaluation.correlation import correlations
-from moe_mamba_asv.evaluation.fusion import Fused
-from moe_mamba_asv.evaluation.lineup import Lineup
+from moe_mamba_asv.evaluation.comparison.significance import CONFIDENCE, SIGNIFICANCE, judge_differences
 from moe_mamba_asv.evaluation.metrics.bootstrap import interval
 from moe_mamba_asv.evaluation.metrics.bootstrap.costs import linear_costs
 from moe_mamba_asv.evaluation.metrics.det import det_steps
 from moe_mamba_asv.evaluation.metrics.eer import eer_of_steps
 from moe_mamba_asv.evaluation.metrics.tdcf import AsvOperatingPoint, min_tdcf_2019, min_tdcf_2021
-from moe_mamba_asv.evaluation.paired import PairedReplicates, paired_bootstrap
 from moe_mamba_asv.evaluation.result import AsvResult, Counts
-from moe_mamba_asv.evaluation.significance import CONFIDENCE, SIGNIFICANCE, judge_differences
 from moe_mamba_asv.scores import name_some
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from moe_mamba_asv.evaluation.compare_result import Difference, Verdict
+from moe_mamba_asv.evaluation.comparison.result import Difference, Verdict
 from moe_mamba_asv.evaluation.metrics.bootstrap import interval
 
 #: Below this a p-value makes a verdict.

@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 
 from moe_mamba_asv.errors import ConfigError, ScoreError
-from moe_mamba_asv.evaluation.axes import NOT_GIVEN
 from moe_mamba_asv.evaluation.join import Trials
+from moe_mamba_asv.evaluation.tables.axes import NOT_GIVEN
 from moe_mamba_asv.scores import name_some
 
 #: Columns that tell the channel; the first that eval has is read.

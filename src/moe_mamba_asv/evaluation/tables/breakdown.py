@@ -8,14 +8,14 @@ import numpy as np
 
 from moe_mamba_asv.errors import ConfigError
 from moe_mamba_asv.evaluation.asv import AsvScores
-from moe_mamba_asv.evaluation.axes import Axis, Levels, sort_into_levels
-from moe_mamba_asv.evaluation.breakdown_result import Breakdown, Cell, Figure, TableAxis
-from moe_mamba_asv.evaluation.cells import CellJudge, attacks_without_asv
 from moe_mamba_asv.evaluation.evaluate import CONFIDENCE
 from moe_mamba_asv.evaluation.join import Trials
 from moe_mamba_asv.evaluation.metrics.bootstrap import POOLED
 from moe_mamba_asv.evaluation.metrics.dcf import DcfCosts
 from moe_mamba_asv.evaluation.result import AsvResult
+from moe_mamba_asv.evaluation.tables.axes import Axis, Levels, sort_into_levels
+from moe_mamba_asv.evaluation.tables.cells import CellJudge, attacks_without_asv
+from moe_mamba_asv.evaluation.tables.result import Breakdown, Cell, Figure, TableAxis
 from moe_mamba_asv.scores import name_some
 
 #: More would be a list of trials, not a table.

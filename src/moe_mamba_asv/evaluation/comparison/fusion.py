@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 
 from moe_mamba_asv.errors import ConfigError, ScoreError
-from moe_mamba_asv.evaluation.compare_result import Fusion, FusionMethod
-from moe_mamba_asv.evaluation.lineup import Lineup
+from moe_mamba_asv.evaluation.comparison.lineup import Lineup
+from moe_mamba_asv.evaluation.comparison.result import Fusion, FusionMethod
 from moe_mamba_asv.scores import DIRECTION, ScoreTable, name_some
 
 #: Penalty on the squared weights of normalised scores, against a mean loss that is ln 2 where nothing is known. Without

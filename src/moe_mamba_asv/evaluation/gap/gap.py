@@ -6,7 +6,8 @@ from typing import TypedDict
 
 import numpy as np
 
-from moe_mamba_asv.evaluation.gap_labels import (
+from moe_mamba_asv.evaluation.comparison.significance import CONFIDENCE, two_sided_p
+from moe_mamba_asv.evaluation.gap.labels import (
     are,
     channel_column,
     checked_same_attacks,
@@ -15,11 +16,10 @@ from moe_mamba_asv.evaluation.gap_labels import (
     not_separated,
     refuse_mixture,
 )
-from moe_mamba_asv.evaluation.gap_result import Gap, Shift, ShiftName, Side, Step
+from moe_mamba_asv.evaluation.gap.result import Gap, Shift, ShiftName, Side, Step
 from moe_mamba_asv.evaluation.join import Trials
 from moe_mamba_asv.evaluation.metrics.bootstrap import interval, stratified_bootstrap
 from moe_mamba_asv.evaluation.metrics.eer import equal_error_rate
-from moe_mamba_asv.evaluation.significance import CONFIDENCE, two_sided_p
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from moe_mamba_asv.errors import ConfigError, ScoreError
-from moe_mamba_asv.evaluation.calibration_maps import IsotonicMap, LogisticMap, fit_logistic_map, logit, pool
+from moe_mamba_asv.evaluation.calibration.maps import IsotonicMap, LogisticMap, fit_logistic_map, logit, pool
 from moe_mamba_asv.evaluation.join import Trials
 from moe_mamba_asv.evaluation.metrics.cllr import cllr, min_cllr
 from moe_mamba_asv.evaluation.metrics.det import det_steps

@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from moe_mamba_asv.corpora.asvspoof2021 import SUBSETS
 from moe_mamba_asv.errors import ConfigError, ScoreError
 from moe_mamba_asv.evaluation.asv import AsvScores
-from moe_mamba_asv.evaluation.axes import Axis
-from moe_mamba_asv.evaluation.breakdown import breakdown
-from moe_mamba_asv.evaluation.breakdown_result import Breakdown
 from moe_mamba_asv.evaluation.join import Trials
 from moe_mamba_asv.evaluation.metrics.dcf import ASVSPOOF5_TRACK1, DcfCosts
+from moe_mamba_asv.evaluation.tables.axes import Axis
+from moe_mamba_asv.evaluation.tables.breakdown import breakdown
+from moe_mamba_asv.evaluation.tables.result import Breakdown
 from moe_mamba_asv.types import Partition
 
 #: Names of all presets.

@@ -1,0 +1,1 @@
+"""From scores to likelihood ratios and probabilities, learned on dev."""
