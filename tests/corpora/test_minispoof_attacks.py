@@ -12,7 +12,7 @@ from moe_mamba_asv.corpora.minispoof.attacks.catalogue import (
     SpoofingAttack,
     choose_attacks,
 )
-from moe_mamba_asv.corpora.minispoof.attacks.engine import Engine
+from moe_mamba_asv.corpora.minispoof.attacks.engines.engine import Engine
 from moe_mamba_asv.corpora.minispoof.attacks.recording import Recording
 from moe_mamba_asv.corpora.minispoof.attacks.spectrum import istft, mel_filters, stft
 from moe_mamba_asv.corpora.minispoof.background import missing_background

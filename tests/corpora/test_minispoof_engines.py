@@ -10,7 +10,8 @@ import pytest
 import pyworld
 
 from moe_mamba_asv.audio.load import load_16k
-from moe_mamba_asv.corpora.minispoof.attacks import (
+from moe_mamba_asv.corpora.minispoof.attacks import mlsa
+from moe_mamba_asv.corpora.minispoof.attacks.engines import (
     codec2,
     espeak,
     festival,
@@ -18,13 +19,12 @@ from moe_mamba_asv.corpora.minispoof.attacks import (
     hibari,
     hifigan,
     kokoro,
-    mlsa,
     piper,
     program,
     speex,
 )
-from moe_mamba_asv.corpora.minispoof.attacks.engine import Engine
-from moe_mamba_asv.corpora.minispoof.attacks.sentences import SENTENCES, text_for
+from moe_mamba_asv.corpora.minispoof.attacks.engines.engine import Engine
+from moe_mamba_asv.corpora.minispoof.attacks.engines.sentences import SENTENCES, text_for
 from moe_mamba_asv.corpora.minispoof.finish import at_level
 from moe_mamba_asv.corpora.minispoof.speech import embedded_speech
 from moe_mamba_asv.errors import AudioError

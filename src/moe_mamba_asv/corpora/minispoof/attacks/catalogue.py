@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_mamba_asv.audio.resample import SAMPLE_RATE_HZ
-from moe_mamba_asv.corpora.minispoof.attacks import (
+from moe_mamba_asv.corpora.minispoof.attacks.concatenation import concatenation
+from moe_mamba_asv.corpora.minispoof.attacks.engines import (
     codec2,
     espeak,
     festival,
@@ -19,14 +20,13 @@ from moe_mamba_asv.corpora.minispoof.attacks import (
     piper,
     speex,
 )
-from moe_mamba_asv.corpora.minispoof.attacks.concatenation import concatenation
-from moe_mamba_asv.corpora.minispoof.attacks.engine import Engine
+from moe_mamba_asv.corpora.minispoof.attacks.engines.engine import Engine
+from moe_mamba_asv.corpora.minispoof.attacks.engines.sentences import text_for
 from moe_mamba_asv.corpora.minispoof.attacks.griffin_lim import griffin_lim
 from moe_mamba_asv.corpora.minispoof.attacks.lpc_vocoder import lpc_vocoder
 from moe_mamba_asv.corpora.minispoof.attacks.mfcc_vocoder import mfcc_vocoder
 from moe_mamba_asv.corpora.minispoof.attacks.mlsa import mlsa
 from moe_mamba_asv.corpora.minispoof.attacks.recording import Recording
-from moe_mamba_asv.corpora.minispoof.attacks.sentences import text_for
 from moe_mamba_asv.corpora.minispoof.attacks.sinusoidal import sinusoidal
 from moe_mamba_asv.corpora.minispoof.attacks.spectral_filtering import spectral_filtering
 from moe_mamba_asv.corpora.minispoof.attacks.world import world_conversion, world_copy

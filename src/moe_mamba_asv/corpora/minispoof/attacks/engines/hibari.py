@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_mamba_asv.corpora.minispoof.attacks.engine import Engine
-from moe_mamba_asv.corpora.minispoof.attacks.program import speech_at_16k
+from moe_mamba_asv.corpora.minispoof.attacks.engines.engine import Engine
+from moe_mamba_asv.corpora.minispoof.attacks.engines.program import speech_at_16k
 
 ENGINE = Engine("hibari-tts", "Apache-2.0", "pip install hibari-tts==0.2.1", modules=("hibari", "onnxruntime"))
 

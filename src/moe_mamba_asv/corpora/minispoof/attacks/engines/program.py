@@ -12,7 +12,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from moe_mamba_asv.audio.resample import SAMPLE_RATE_HZ, resample
-from moe_mamba_asv.corpora.minispoof.attacks.engine import Engine
+from moe_mamba_asv.corpora.minispoof.attacks.engines.engine import Engine
 from moe_mamba_asv.errors import AudioError
 
 _TIMEOUT_S = 120

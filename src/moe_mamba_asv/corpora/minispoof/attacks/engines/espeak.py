@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_mamba_asv.corpora.minispoof.attacks.engine import Engine
-from moe_mamba_asv.corpora.minispoof.attacks.program import speak_with_program
+from moe_mamba_asv.corpora.minispoof.attacks.engines.engine import Engine
+from moe_mamba_asv.corpora.minispoof.attacks.engines.program import speak_with_program
 
 ENGINE = Engine("eSpeak NG", "GPL-3.0-or-later", "apt-get install espeak-ng", programs=("espeak-ng",))
 

@@ -6,8 +6,8 @@ import sys
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_mamba_asv.corpora.minispoof.attacks.engine import Engine
-from moe_mamba_asv.corpora.minispoof.attacks.program import from_narrowband, run_program, to_narrowband
+from moe_mamba_asv.corpora.minispoof.attacks.engines.engine import Engine
+from moe_mamba_asv.corpora.minispoof.attacks.engines.program import from_narrowband, run_program, to_narrowband
 
 ENGINE = Engine("Codec 2", "LGPL-2.1; pycodec2: BSD-3-Clause", "pip install pycodec2==4.1.1", modules=("pycodec2",))
 

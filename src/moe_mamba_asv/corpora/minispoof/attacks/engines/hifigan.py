@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_mamba_asv.audio.resample import SAMPLE_RATE_HZ, resample
-from moe_mamba_asv.corpora.minispoof.attacks.engine import Engine
-from moe_mamba_asv.corpora.minispoof.attacks.session import one_thread_session, packaged_bytes
+from moe_mamba_asv.corpora.minispoof.attacks.engines.engine import Engine
+from moe_mamba_asv.corpora.minispoof.attacks.engines.session import one_thread_session, packaged_bytes
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession

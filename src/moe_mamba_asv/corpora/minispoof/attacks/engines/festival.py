@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_mamba_asv.corpora.minispoof.attacks.engine import Engine
-from moe_mamba_asv.corpora.minispoof.attacks.program import as_ascii, speak_with_program
+from moe_mamba_asv.corpora.minispoof.attacks.engines.engine import Engine
+from moe_mamba_asv.corpora.minispoof.attacks.engines.program import as_ascii, speak_with_program
 
 _DIPHONE_VOICES = ("kal_diphone", "ked_diphone")
 _HMM_VOICE = "cmu_us_slt_arctic_hts"

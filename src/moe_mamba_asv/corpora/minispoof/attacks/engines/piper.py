@@ -7,9 +7,9 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_mamba_asv.corpora.minispoof.attacks.engine import Engine
-from moe_mamba_asv.corpora.minispoof.attacks.program import speech_at_16k
-from moe_mamba_asv.corpora.minispoof.attacks.session import one_thread_session, packaged_bytes
+from moe_mamba_asv.corpora.minispoof.attacks.engines.engine import Engine
+from moe_mamba_asv.corpora.minispoof.attacks.engines.program import speech_at_16k
+from moe_mamba_asv.corpora.minispoof.attacks.engines.session import one_thread_session, packaged_bytes
 
 ENGINE = Engine(
     "Piper",

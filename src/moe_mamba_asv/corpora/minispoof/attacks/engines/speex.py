@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_mamba_asv.corpora.minispoof.attacks.engine import Engine
-from moe_mamba_asv.corpora.minispoof.attacks.program import from_narrowband, run_program, to_narrowband
+from moe_mamba_asv.corpora.minispoof.attacks.engines.engine import Engine
+from moe_mamba_asv.corpora.minispoof.attacks.engines.program import from_narrowband, run_program, to_narrowband
 
 ENGINE = Engine("Speex", "BSD-3-Clause", "apt-get install speex", programs=("speexenc", "speexdec"))
 

@@ -1,0 +1,1 @@
+"""Attacks by programs and packages that a user installs, and how they are called."""
