@@ -18,14 +18,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 SEEDS = (1, 2, 3)
-START_STEPS, TUNING_STEPS = 1200, 150
+START_STEPS, TUNING_STEPS = 4000, 300
 # A 2-D encoder and clips small enough for two cores; the report's rates times ten, as there are so few steps.
 SIZE = (
     "model.frontends.1.num_filters=24",
     "model.frontends.1.channels=[4,4,8,8]",
     "training.batch_size=8",
-    "training.crop_samples=16000",
-    "training.num_samples=16000",
+    "training.crop_samples=32000",
+    "training.num_samples=32000",
 )
 # Phase 4 with the whole of Whisper frozen, so that its answers can be kept.
 START = (
