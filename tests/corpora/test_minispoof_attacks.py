@@ -63,7 +63,9 @@ def test_spoof_differs_but_not_in_length_level_edges_or_codec(attack: SpoofingAt
     assert measure(heard).bandwidth_hz == pytest.approx(measure(wanted).bandwidth_hz, abs=300)
     # Different far beyond what the codec does, yet the same words: a reversed clip is some 15 dB away.
     assert signal_to_residual_db(bonafide, spoof) < 15 < signal_to_residual_db(bonafide, wanted)
-    assert spectral_distance_db(bonafide, spoof) < 12.5 < spectral_distance_db(bonafide, bonafide[::-1])
+    # A voice whose formants are moved (A05) lies further off.
+    limit_db = 12.5 if attack.facts.id == "A05" else 10
+    assert spectral_distance_db(bonafide, spoof) < limit_db < spectral_distance_db(bonafide, bonafide[::-1])
 
 
 @pytest.mark.parametrize("attack", HERE, ids=lambda attack: attack.facts.id)

@@ -6,9 +6,10 @@ import pytest
 from made_systems import lined_up, made_corpus, made_scores, of_attack
 from moe_mamba_asv.errors import ConfigError, ScoreError
 from moe_mamba_asv.evaluation.comparison.compare import compare
-from moe_mamba_asv.evaluation.comparison.fusion import RIDGE, fit_logistic, fuse
+from moe_mamba_asv.evaluation.comparison.fusion import RIDGE, fuse
 from moe_mamba_asv.evaluation.comparison.lineup import Lineup
 from moe_mamba_asv.evaluation.join import join
+from moe_mamba_asv.evaluation.logistic import fit_logistic
 from moe_mamba_asv.evaluation.metrics.eer import equal_error_rate
 from moe_mamba_asv.scores import read_scores, write_scores
 
@@ -45,7 +46,7 @@ def test_the_logistic_weights_are_where_the_loss_is_flat() -> None:
     rng = np.random.default_rng(3)
     is_bonafide = rng.random(500) < 0.2
     scores = rng.normal(size=(2, 500)) + [[1.0], [0.4]] * is_bonafide
-    weights, bias = fit_logistic(scores, is_bonafide)
+    weights, bias = fit_logistic(scores, is_bonafide, ridge=RIDGE)
     p = 1 / (1 + np.exp(-(weights @ scores + bias)))
     share = np.where(is_bonafide, 0.5 / is_bonafide.sum(), 0.5 / (~is_bonafide).sum())
     residual = share * (p - is_bonafide)
@@ -58,14 +59,14 @@ def test_fused_scores_are_log_likelihood_ratios_whatever_the_share_of_bona_fide(
     rng = np.random.default_rng(4)
     is_bonafide = np.arange(40_000) % 10 == 0
     scores = rng.normal(np.where(is_bonafide, 1.0, -1.0))[None]
-    (weight,), bias = fit_logistic(scores, is_bonafide)
+    (weight,), bias = fit_logistic(scores, is_bonafide, ridge=RIDGE)
     assert weight == pytest.approx(2, abs=0.1)
     assert bias == pytest.approx(0, abs=0.1)
 
 
 def test_classes_without_overlap_have_finite_weights() -> None:
     is_bonafide = np.arange(20) >= 12
-    weights, bias = fit_logistic(np.linspace(-2, 2, 20)[None], is_bonafide)
+    weights, bias = fit_logistic(np.linspace(-2, 2, 20)[None], is_bonafide, ridge=RIDGE)
     assert 0 < weights[0] < 100
     assert np.isfinite(bias)
 

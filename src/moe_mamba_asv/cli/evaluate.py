@@ -124,7 +124,10 @@ def evaluate_command(
         if out:
             write_atomically(out, json.dumps(found, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
     shout(evaluation)
-    shout_faults(faults)
+    # What `evaluate` and `join` warn of by themselves is not said twice.
+    shout_faults(
+        [fault for fault in faults if fault.kind not in {"wrong ASV scores", "missing", "reversed", "useless"}]
+    )
     if as_json:
         print_json(found)
     else:
@@ -150,10 +153,7 @@ def _judgeable(
         with suppress(ScoreError):  # where nothing of it fits, the refusal says so
             shout_faults(find_faults(join_what_fits(scored, labels), scores=scored, asv=asv, corpus=labels))
         raise refusal
-    # What `evaluate` warns of by itself is not said twice.
-    said = {"wrong ASV scores", "missing"}
-    faults = find_faults(trials, scores=scored, asv=asv, corpus=None if allow_missing else labels)
-    return trials, tuple(fault for fault in faults if fault.kind not in said)
+    return trials, find_faults(trials, scores=scored, asv=asv, corpus=labels)
 
 
 def asked_or_found_asv_scores(file: Path | None, root: Path | None, corpus: str, partition: str) -> AsvScores | None:

@@ -5,19 +5,21 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class _Result(BaseModel):
+class Result(BaseModel):
+    """What every result is: frozen, and JSON says all of it."""
+
     # NaN and infinity cannot be said in JSON and are no result: what is absent is None.
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Counts(_Result):
+class Counts(Result):
     """Trials that the figures are made of."""
 
     bonafide: int
     spoof: int
 
 
-class GroupResult(_Result):
+class GroupResult(Result):
     """A group of spoofed trials against all bona fide trials.
 
     Attributes:
@@ -37,7 +39,7 @@ class AttackResult(GroupResult):
     known: bool | None
 
 
-class AsvResult(_Result):
+class AsvResult(Result):
     """The speaker verification that a t-DCF was computed with, at its own EER threshold; fractions."""
 
     threshold: float
@@ -47,7 +49,7 @@ class AsvResult(_Result):
     p_miss_spoof: float
 
 
-class Pooled(_Result):
+class Pooled(Result):
     """Figures of all trials together; the costs are None without ASV scores."""
 
     eer: float
@@ -55,7 +57,7 @@ class Pooled(_Result):
     min_tdcf_2021: float | None
 
 
-class AttackShare(_Result):
+class AttackShare(Result):
     """What one attack has in the errors at the threshold of the pooled EER.
 
     Attributes:
@@ -71,7 +73,7 @@ class AttackShare(_Result):
     share_of_trials: float
 
 
-class WhatIf(_Result):
+class WhatIf(Result):
     """Pooled figures as they are, and as they would be if attacks had the EERs that are given here.
 
     Attributes:
@@ -85,7 +87,7 @@ class WhatIf(_Result):
     then: Pooled
 
 
-class Evaluation(_Result):
+class Evaluation(Result):
     """Figures of one system on one partition of one corpus; rates are fractions.
 
     Attributes:

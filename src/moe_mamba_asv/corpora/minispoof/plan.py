@@ -23,7 +23,7 @@ from moe_mamba_asv.errors import ConfigError
 from moe_mamba_asv.types import Partition
 
 #: Raise this when an attack or the last stage changes what it makes: an unfinished build is then not resumed.
-RECIPE_VERSION = 2
+RECIPE_VERSION = 3
 _ID_LETTERS = {Partition.TRAIN: "T", Partition.DEV: "D", Partition.EVAL: "E"}
 _FIRST_ID = 1_000_001
 _NUM_OTHERS = 4
@@ -114,17 +114,17 @@ def make_plan(
     if limit is not None and {partitions[clip.speaker] for clip in clips} != set(Partition):
         raise ConfigError(f"limit {limit} leaves a partition without speech", wanted=f"{len(source.speakers)} or more")
     ids = _ids(clips, partitions, attacks, rng)
-    others = _others(source)
+    others = _others(clips)
     plans = [
         ClipPlan(clip, partitions[clip.speaker], tuple(ids[clip.utterance]), others[clip.utterance]) for clip in clips
     ]
     return Plan(source.name, seed, tuple(plans))
 
 
-def _others(source: SpeechSource) -> dict[str, tuple[Path, ...]]:
+def _others(chosen: list[SpeechClip]) -> dict[str, tuple[Path, ...]]:
     """By utterance, the next few recordings of the same speaker; none where nobody knows who speaks."""
     by_speaker: dict[str, list[SpeechClip]] = defaultdict(list)
-    for clip in source.clips:
+    for clip in chosen:
         by_speaker[clip.speaker].append(clip)
     others: dict[str, tuple[Path, ...]] = {}
     for speaker, clips in by_speaker.items():

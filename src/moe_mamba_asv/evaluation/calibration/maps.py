@@ -8,14 +8,12 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from moe_mamba_asv.errors import ConfigError, ScoreError
+from moe_mamba_asv.evaluation.logistic import fit_logistic
 from moe_mamba_asv.evaluation.metrics.cllr import pav_llrs
 from moe_mamba_asv.evaluation.metrics.det import DetSteps
 
 #: Penalty on the squared slope, for scores of deviation 1, against a mean loss that is ln 2 where nothing is known.
 RIDGE = 1e-6
-_MAX_NEWTON_STEPS = 100
-#: Newton's decrement, squared, below which one more step ends the search.
-_CONVERGED = 1e-12
 
 
 class _Map(BaseModel):
@@ -63,12 +61,8 @@ class IsotonicMap(_Map):
 def fit_logistic_map(score: np.ndarray, is_bonafide: np.ndarray, prior: float) -> LogisticMap:
     """Prior-weighted logistic regression.
 
-    The loss ``ln(1 + exp(∓(slope * score + offset + logit prior)))``, minus for bona fide trials, is averaged within
-    each class; the mean of bona fide trials has the weight ``prior`` and that of spoofed ones the rest, however many
-    there are of either. Added to it is ``RIDGE / 2`` times the squared slope for scores of deviation 1: where the
-    classes do not overlap it alone keeps the slope finite, and where they do it is too small to be seen.
-
-    Newton's method, halving a step that would not lower the loss, which is convex.
+    See `fit_logistic` for the loss; the ridge is on the slope for scores of deviation 1, too small to be seen where the
+    classes overlap.
 
     Args:
         score: float64 [trials], finite.
@@ -82,34 +76,13 @@ def fit_logistic_map(score: np.ndarray, is_bonafide: np.ndarray, prior: float) -
     Source: Brümmer and du Preez, Application-independent evaluation of speaker detection, Computer Speech and Language
     2006. The ridge is ours.
     """
-    bias, (middle, deviation) = logit(prior), _spread(score)
-    inputs = np.stack([(score - middle) / deviation, np.ones_like(score)])
-    share = np.where(is_bonafide, prior / is_bonafide.sum(), (1 - prior) / (~is_bonafide).sum())
-    sign = np.where(is_bonafide, 1.0, -1.0)
-    penalty = np.array([RIDGE, 0.0])
-
-    def loss(at: np.ndarray) -> float:
-        return float(share @ np.logaddexp(0, -sign * (at @ inputs + bias)) + penalty @ at**2 / 2)
-
-    found = np.zeros(2)
-    for _ in range(_MAX_NEWTON_STEPS):
-        surprise = np.exp(-np.logaddexp(0, sign * (found @ inputs + bias)))  # the probability given to the wrong class
-        downhill = inputs @ (share * sign * surprise) - penalty * found
-        curvature = (inputs * (share * surprise * (1 - surprise))) @ inputs.T + np.diag(penalty)
-        step = np.linalg.lstsq(curvature, downhill, rcond=None)[0]
-        if downhill @ step < _CONVERGED:
-            found = found + step
-            break
-        length, before = 1.0, loss(found)
-        while loss(found + length * step) >= before and length > 1e-9:
-            length /= 2
-        found = found + length * step
-    else:
-        raise ScoreError(f"no convergence in {_MAX_NEWTON_STEPS} steps", wanted="scores without extreme outliers")
-    if found[0] <= 0:
+    log_odds, (middle, deviation) = logit(prior), _spread(score)
+    normalised = ((score - middle) / deviation)[None]
+    weights, offset = fit_logistic(normalised, is_bonafide, ridge=RIDGE, prior_log_odds=log_odds)
+    if weights[0] <= 0:
         raise _not_rising()
-    slope = float(found[0] / deviation)
-    return LogisticMap(slope=slope, offset=float(found[1]) - slope * middle, prior=prior)
+    slope = float(weights[0] / deviation)
+    return LogisticMap(slope=slope, offset=offset - slope * middle, prior=prior)
 
 
 def pool(steps: DetSteps) -> IsotonicMap:

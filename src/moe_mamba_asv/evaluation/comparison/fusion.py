@@ -8,14 +8,12 @@ import polars as pl
 from moe_mamba_asv.errors import ConfigError, ScoreError
 from moe_mamba_asv.evaluation.comparison.lineup import Lineup
 from moe_mamba_asv.evaluation.comparison.result import Fusion, FusionMethod
+from moe_mamba_asv.evaluation.logistic import fit_logistic
 from moe_mamba_asv.scores import DIRECTION, ScoreTable, name_some
 
 #: Penalty on the squared weights of normalised scores, against a mean loss that is ln 2 where nothing is known. Without
 #: any, classes that can be told apart without error would draw the weights to infinity.
 RIDGE = 1e-4
-_MAX_NEWTON_STEPS = 100
-#: Newton's decrement, squared, below which the loss cannot fall any more.
-_CONVERGED = 1e-14
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ def fuse(judged: Lineup, method: FusionMethod, *, dev: Lineup | None = None) -> 
     weights, bias = np.full(len(means), 1 / len(means)), 0.0
     if method == "logistic":
         train = _training_trials(dev, judged)
-        weights, bias = fit_logistic(_normalise(train.scores, means, scales), train.trials.is_bonafide)
+        weights, bias = fit_logistic(_normalise(train.scores, means, scales), train.trials.is_bonafide, ridge=RIDGE)
     where = "the judged trials, without their labels" if dev is None else str(dev.trials.partition or "dev")
     fusion = Fusion(
         system=f"{method} fusion",
@@ -71,53 +69,6 @@ def fuse(judged: Lineup, method: FusionMethod, *, dev: Lineup | None = None) -> 
     )
     scores = bias + weights @ _normalise(judged.scores, means, scales)
     return Fused(fusion, scores, _to_table(judged, fusion, scores))
-
-
-def fit_logistic(normalised: np.ndarray, is_bonafide: np.ndarray) -> tuple[np.ndarray, float]:
-    """Weights and bias of a logistic regression in which both classes weigh the same, whatever their numbers.
-
-    So ``bias + weights @ scores`` is a log-likelihood ratio, not a log-odds at the share of bona fide in training.
-    Newton's method, halving a step that would not lower the loss; the loss is convex, and the penalty `RIDGE` on the
-    weights (not on the bias) keeps them finite.
-
-    Args:
-        normalised: float64 [systems, trials], about mean 0 and deviation 1.
-        is_bonafide: bool [trials], with both classes.
-
-    Returns:
-        float64 [systems], and the bias.
-
-    Raises:
-        ScoreError: it did not converge.
-
-    Source: Brümmer et al., Fusion of heterogeneous speaker recognition systems in the STBU submission for the NIST
-    speaker recognition evaluation 2006, IEEE TASLP 2007 (the weighting); the penalty is ours.
-    """
-    inputs = np.vstack([normalised, np.ones(is_bonafide.size)])
-    share = np.where(is_bonafide, 0.5 / is_bonafide.sum(), 0.5 / (~is_bonafide).sum())
-    sign = np.where(is_bonafide, 1.0, -1.0)
-    penalty = np.append(np.full(len(normalised), RIDGE), 0.0)
-
-    def loss(at: np.ndarray) -> float:
-        return float(share @ np.logaddexp(0, -sign * (at @ inputs)) + penalty @ at**2 / 2)
-
-    found = np.zeros(len(inputs))
-    for _ in range(_MAX_NEWTON_STEPS):
-        surprise = np.exp(-np.logaddexp(0, sign * (found @ inputs)))  # the probability given to the wrong class
-        slope = -(inputs @ (share * sign * surprise)) + penalty * found
-        curvature = (inputs * (share * surprise * (1 - surprise))) @ inputs.T + np.diag(penalty)
-        step = np.linalg.lstsq(curvature, slope, rcond=None)[0]
-        if slope @ step < _CONVERGED:
-            return found[:-1], float(found[-1])
-        length = 1.0
-        while loss(found - length * step) >= loss(found) and length > 1e-9:
-            length /= 2
-        found = found - length * step
-    raise ScoreError(
-        f"logistic fusion did not converge in {_MAX_NEWTON_STEPS} steps",
-        wanted="dev scores of both classes that overlap somewhere",
-        remedy="the average in its place",
-    )
 
 
 def _training_trials(dev: Lineup | None, judged: Lineup) -> Lineup:

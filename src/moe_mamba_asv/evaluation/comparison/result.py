@@ -3,22 +3,17 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from moe_mamba_asv.errors import ScoreError
-from moe_mamba_asv.evaluation.result import AsvResult, Counts
+from moe_mamba_asv.evaluation.result import AsvResult, Counts, Result
 
 ComparedMeasure = Literal["eer", "min_tdcf_2019", "min_tdcf_2021"]
 Verdict = Literal["A better", "B better", "no difference shown"]
 FusionMethod = Literal["average", "logistic"]
 
 
-class _Result(BaseModel):
-    # NaN and infinity cannot be said in JSON and are no result: what is absent is None.
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Difference(_Result):
+class Difference(Result):
     """One measure of A minus that of B, on the same trials.
 
     Attributes:
@@ -40,7 +35,7 @@ class Difference(_Result):
     verdict: Verdict | None
 
 
-class GroupComparison(_Result):
+class GroupComparison(Result):
     """A group of spoofed trials against all bona fide trials.
 
     Attributes:
@@ -54,14 +49,14 @@ class GroupComparison(_Result):
     differences: dict[ComparedMeasure, Difference]
 
 
-class Correlation(_Result):
+class Correlation(Result):
     """How alike two systems score; None where one of them scores all of these trials the same."""
 
     pearson: float | None
     spearman: float | None
 
 
-class PairComparison(_Result):
+class PairComparison(Result):
     """Two systems.
 
     Attributes:
@@ -83,21 +78,21 @@ class PairComparison(_Result):
     correlation: dict[Literal["pooled", "bonafide", "spoof"], Correlation]
 
 
-class Figure(_Result):
+class Figure(Result):
     """One measure of one system; ``ci`` is None where no bootstrap was asked for."""
 
     value: float
     ci: tuple[float, float] | None
 
 
-class SystemResult(_Result):
+class SystemResult(Result):
     """One system on all trials; ``figures`` by measure."""
 
     system: str
     figures: dict[ComparedMeasure, Figure]
 
 
-class Fusion(_Result):
+class Fusion(Result):
     """A weighted sum of systems: ``bias + sum over systems of weight * (score - mean) / scale``.
 
     Attributes:
@@ -121,7 +116,7 @@ class Fusion(_Result):
     bias: float
 
 
-class InterpolationPoint(_Result):
+class InterpolationPoint(Result):
     """One mixture of two models' weights: the share of the second, and its EER on dev."""
 
     share: float = Field(ge=0, le=1)
@@ -129,7 +124,7 @@ class InterpolationPoint(_Result):
     interval: tuple[float, float]
 
 
-class Interpolation(_Result):
+class Interpolation(Result):
     """What ``mma compare --interpolate A B --json`` printed.
 
     Attributes:
@@ -145,7 +140,7 @@ class Interpolation(_Result):
     out: str | None
 
 
-class Comparison(_Result):
+class Comparison(Result):
     """Systems side by side on one partition of one corpus.
 
     Attributes:

@@ -3,18 +3,15 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from moe_mamba_asv.evaluation.result import Result
 
 #: The links of the chain, in its order.
 ShiftName = Literal["attacks left out", "speakers", "channel", "attacks added", "all at once"]
 
 
-class _Result(BaseModel):
-    # NaN and infinity cannot be said in JSON and are no result: what is absent is None.
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Side(_Result):
+class Side(Result):
     """Some bona fide and some spoofed trials, and their EER."""
 
     what: str = Field(description="which trials, in words")
@@ -24,7 +21,7 @@ class Side(_Result):
     eer_ci: tuple[float, float] | None = Field(description="its interval; None without a bootstrap")
 
 
-class Step(_Result):
+class Step(Result):
     """From one side to another."""
 
     before: Side = Field(description="where the step begins")
@@ -40,7 +37,7 @@ class Shift(Step):
     name: ShiftName = Field(description="what is other after than before")
 
 
-class Gap(_Result):
+class Gap(Result):
     """How much worse a system is on eval than on dev, and of what that is made.
 
     The values of ``chain`` add up to that of ``whole``: each link begins where the one before it ends.

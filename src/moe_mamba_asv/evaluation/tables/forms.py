@@ -213,9 +213,9 @@ def _as_breakdown(table: Breakdown | Evaluation) -> Breakdown:
     ]
     pooled: dict[Measure, Figure] = {"eer": Figure(value=table.eer, ci=table.eer_ci)}
     if table.min_tdcf_2019 is not None:
-        pooled["min_tdcf_2019"] = Figure(value=table.min_tdcf_2019)
+        pooled["min_tdcf_2019"] = Figure(value=table.min_tdcf_2019, ci=table.min_tdcf_2019_ci)
     if table.min_tdcf_2021 is not None:
-        pooled["min_tdcf_2021"] = Figure(value=table.min_tdcf_2021)
+        pooled["min_tdcf_2021"] = Figure(value=table.min_tdcf_2021, ci=table.min_tdcf_2021_ci)
     cells.append(Cell(levels=(POOLED,), n_bonafide=bonafide, n_spoof=table.counts.spoof, figures=pooled))
     levels = tuple(cell.levels[0] for cell in cells)
     split = table.partition or "partition not given"

@@ -2,21 +2,16 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from moe_mamba_asv.errors import ConfigError
-from moe_mamba_asv.evaluation.result import AsvResult
+from moe_mamba_asv.evaluation.result import AsvResult, Result
 from moe_mamba_asv.scores import name_some
 
 Measure = Literal["eer", "min_tdcf_2019", "min_tdcf_2021", "min_dcf", "act_dcf", "cllr"]
 
 
-class _Result(BaseModel):
-    # NaN and infinity cannot be said in JSON and are no result: what is absent is None.
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Figure(_Result):
+class Figure(Result):
     """One measure of a cell.
 
     Attributes:
@@ -28,7 +23,7 @@ class Figure(_Result):
     ci: tuple[float, float] | None = None
 
 
-class Cell(_Result):
+class Cell(Result):
     """Spoofed trials of one level of each axis against their bona fide trials.
 
     Attributes:
@@ -46,7 +41,7 @@ class Cell(_Result):
     reason: str | None = None
 
 
-class TableAxis(_Result):
+class TableAxis(Result):
     """One axis of a table.
 
     Attributes:
@@ -63,7 +58,7 @@ class TableAxis(_Result):
     bonafide: Literal["all", "same"]
 
 
-class Breakdown(_Result):
+class Breakdown(Result):
     """A table of figures of one system.
 
     Attributes:

@@ -25,7 +25,7 @@ class Recording:
     others: tuple[Path, ...] = ()
 
     def other_waveforms(self) -> list[NDArray[np.float64]]:
-        """The further recordings, 16 kHz; one that cannot be decoded is left out here, and listed as its own clip."""
+        """The further recordings, 16 kHz; one that cannot be decoded is left out here: the build lists it itself."""
         waveforms = []
         for path in self.others:
             try:

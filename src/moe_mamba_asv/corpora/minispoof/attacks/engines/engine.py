@@ -5,9 +5,6 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-#: Where packages of Debian, of a person and of Homebrew put what their programs read.
-_SHARED_DATA = tuple(Path(folder) for folder in ("/usr/share", "/usr/local/share", "/opt/homebrew/share"))
-
 
 @dataclass(frozen=True)
 class Engine:
@@ -19,7 +16,8 @@ class Engine:
         install: the command that installs all of it.
         modules: top-level Python modules that must be importable.
         programs: programs that must be on the path.
-        data: what must lie in a folder of shared data, as patterns such as ``festival/**/kal_diphone``.
+        data: what must lie in the folder ``share`` beside that of the first program, as patterns such as
+            ``festival/**/kal_diphone``.
     """
 
     name: str
@@ -33,5 +31,11 @@ class Engine:
         """Names of what is not there, in the order of the attributes; nothing is imported to find out."""
         modules = [name for name in self.modules if importlib.util.find_spec(name) is None]
         programs = [name for name in self.programs if shutil.which(name) is None]
-        data = [pattern for pattern in self.data if not any(any(root.glob(pattern)) for root in _SHARED_DATA)]
-        return (*modules, *programs, *data)
+        return (*modules, *programs, *self._missing_data())
+
+    def _missing_data(self) -> tuple[str, ...]:
+        found = shutil.which(self.programs[0]) if self.programs else None
+        if found is None:
+            return self.data
+        share = Path(found).absolute().parents[1] / "share"
+        return tuple(pattern for pattern in self.data if not any(share.glob(pattern)))
