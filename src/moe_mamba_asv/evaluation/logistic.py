@@ -14,8 +14,8 @@ def fit_logistic(
 ) -> tuple[np.ndarray, float]:
     """Weights and offset, so that ``weights @ inputs + offset`` is a log-likelihood ratio.
 
-    The loss ``ln(1 + exp(∓(ratio + log-odds)))``, minus for bona fide trials, is averaged within each class; the mean of
-    bona fide trials weighs as much as the prior says, and that of spoofed ones the rest, however many there are of
+    The loss ``ln(1 + exp(∓(ratio + log-odds)))``, minus for bona fide trials, is averaged within each class; the mean
+    of bona fide trials weighs as much as the prior says, and that of spoofed ones the rest, however many there are of
     either. Added is half the ridge times the squared weights, not the offset: where the classes do not overlap it alone
     keeps them finite. Newton's method, halving a step that would not lower the loss, which is convex.
 

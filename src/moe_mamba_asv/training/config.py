@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from moe_mamba_asv.audio.augment.augmentation import Augmentation
+from moe_mamba_asv.audio.augment.rawboost import RawBoost
 from moe_mamba_asv.audio.crop import NUM_SAMPLES
 from moe_mamba_asv.training.adversarial import FgmConfig
 from moe_mamba_asv.training.averaging import AveragingConfig, NoAveraging
@@ -47,6 +48,11 @@ class TrainingConfig(BaseModel):
     augment: tuple[Augmentation, ...] = Field(
         default=(), description="what is done to each crop in training, in turn; see docs/augmentation.md"
     )
+    augment_on_device: bool = Field(
+        default=False,
+        description="RawBoost, alone in `augment`, of a whole batch on the training device, in place of each crop in the "
+        "loader; the same sound up to rounding",
+    )
     vocoded: VocodedConfig | None = Field(
         default=None, description="bona fide clips replaced by their own synthesis, as spoofed ones; none without"
     )
@@ -65,6 +71,12 @@ class TrainingConfig(BaseModel):
     state_every_steps: int = Field(
         default=500, ge=1, description="steps between two states to resume from or roll back to, besides each epoch's"
     )
+
+    @model_validator(mode="after")
+    def _device_can_augment(self) -> "TrainingConfig":
+        if self.augment_on_device and [type(one) for one in self.augment] != [RawBoost]:
+            raise ValueError("augment_on_device; wanted RawBoost, and nothing else, in augment")
+        return self
 
     @model_validator(mode="after")
     def _features_stand_still(self) -> "TrainingConfig":

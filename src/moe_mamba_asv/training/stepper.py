@@ -12,6 +12,7 @@ from moe_mamba_asv.errors import NonFiniteError
 from moe_mamba_asv.models.output import Detector
 from moe_mamba_asv.training.batch import Batch
 from moe_mamba_asv.training.config import TrainingConfig
+from moe_mamba_asv.training.data.rawboost_batch import boosted
 from moe_mamba_asv.training.finetune.rates import hold_back, parameter_groups
 from moe_mamba_asv.training.guards import Fault, NormMemory, fault_in_answer, name_culprit, not_finite
 from moe_mamba_asv.training.learner import Learner
@@ -105,6 +106,8 @@ class Stepper:
     ) -> Fault | None:
         """Forward and backward of a micro-batch; adds what is logged to ``values``."""
         key = [self.seed, number, part * self.fabric.world_size + self.fabric.global_rank]
+        if self.config.augment_on_device:
+            batch = boosted(batch, self.config.augment[0], self.seed, number)
         if self.config.mixup is not None:
             batch = mixup(batch, self.config.mixup, np.random.default_rng([*key, _MIXUP]))
 

@@ -101,7 +101,8 @@ def _clips(
 ) -> tuple[Mixture, Clips]:
     """Clips of a partition: decoded, and with what frozen layers answer, where there is a folder to keep them in."""
     config = run.recipe.training
-    clips = partial(Clips, mixture, num_samples, seed=seed, augmentations=config.augment, vocoded=config.vocoded)
+    augmentations = () if config.augment_on_device else config.augment
+    clips = partial(Clips, mixture, num_samples, seed=seed, augmentations=augmentations, vocoded=config.vocoded)
     if run.cache is None:
         return mixture, clips()
     with fabric.rank_zero_first():  # one decodes, the others find it done

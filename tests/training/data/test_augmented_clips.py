@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from pydantic import ValidationError
@@ -122,6 +123,22 @@ def test_a_run_learns_from_augmented_clips_and_resumes_with_the_same_bits(root: 
         train(made_run(root, tmp_path / "parts", *options, max_steps=4), report=stop)
     parts = train(made_run(root, tmp_path / "parts", *options, max_steps=4, workers=2), resume=True)
     assert parts.read_bytes() == whole.read_bytes()
+
+
+def test_the_device_boosts_as_the_loader_does(root: Path, tmp_path: Path) -> None:
+    losses = []
+    for name, more in (
+        ("plain", []),
+        ("loader", settings_of(["rawboost-la"])),
+        ("device", settings_of(["rawboost-la"])),
+    ):
+        options = [*more, f"training.augment_on_device={str(name == 'device').lower()}"]
+        train(made_run(root, tmp_path / name, *options, max_steps=4))
+        losses.append(pl.read_csv(tmp_path / name / "steps.csv")["loss"].to_numpy())
+    np.testing.assert_allclose(losses[2], losses[1], rtol=1e-3)
+    assert np.abs(losses[1] - losses[0]).max() > 0.01
+    with pytest.raises(ConfigError, match="wanted RawBoost, and nothing else"):
+        load_recipe("lcnn-small", [*settings_of(["channel"]), "training.augment_on_device=true"])
 
 
 def test_batches_hold_what_was_heard(mixture: Mixture) -> None:

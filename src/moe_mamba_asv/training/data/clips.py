@@ -24,8 +24,8 @@ from moe_mamba_asv.training.data.vocoded import VocodedConfig, vocoded
 from moe_mamba_asv.types import Label
 
 _BONAFIDE, _SPOOF = LABEL_ORDER.index(Label.BONAFIDE), LABEL_ORDER.index(Label.SPOOF)
-#: Last word of the key of augmentations, so that they share no generator with crops, decks and mixtures.
-_AUGMENTATION = 4
+#: Last words of keys, so that augmentations share no generator with crops, decks and mixtures, nor with each other.
+_AUGMENTATION, _VOCODED = 4, 5
 
 
 class Clip(NamedTuple):
@@ -117,13 +117,12 @@ class Clips(Dataset[Clip]):
             start = self._start(step, row, int(self.store.num_samples[row]) - num_samples)
             crop = fit_length(self.store.samples(row, start, num_samples), num_samples)
         label, attack = int(self._labels[row]), int(self._attacks[row])
-        if self.seed is not None and (self.augmentations or self.vocoded is not None):
-            rng = np.random.default_rng([self.seed, step, row, _AUGMENTATION])
-            if self.vocoded is not None and label == _BONAFIDE:
-                synthesis = vocoded(crop, self.vocoded, rng)
-                if synthesis is not None:
-                    crop, label, attack = synthesis, _SPOOF, UNKNOWN_ATTACK
-            crop = fit_length(augment(crop, self.augmentations, rng), num_samples)
+        if self.seed is not None and self.vocoded is not None and label == _BONAFIDE:
+            synthesis = vocoded(crop, self.vocoded, np.random.default_rng([self.seed, step, row, _VOCODED]))
+            if synthesis is not None:
+                crop, label, attack = synthesis, _SPOOF, UNKNOWN_ATTACK
+        if self.seed is not None and self.augmentations:
+            crop = fit_length(augment(crop, self.augmentations, augmentation_rng(self.seed, step, row)), num_samples)
         numbers = label, row, attack, int(self._domains[row])
         return Clip(torch.from_numpy(crop), *numbers, fixed=() if self.features is None else self.features.of(row))
 
@@ -131,6 +130,11 @@ class Clips(Dataset[Clip]):
         if self.seed is None or last_start <= 0:
             return 0
         return int(np.random.default_rng([self.seed, step, row]).integers(last_start + 1))
+
+
+def augmentation_rng(seed: int, step: int, row: int) -> np.random.Generator:
+    """What an augmentation of a crop is drawn from, in the loader or on the device."""
+    return np.random.default_rng([seed, step, row, _AUGMENTATION])
 
 
 def collate(clips: Sequence[Clip]) -> Batch:

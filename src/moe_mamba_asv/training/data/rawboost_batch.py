@@ -1,6 +1,7 @@
 """RawBoost of a whole batch at once, on any device, by what was drawn for each clip."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -10,7 +11,23 @@ from torch.nn.functional import pad
 
 from moe_mamba_asv.audio.augment.notch_filters import NotchFilters, block_layout, notch_taps
 from moe_mamba_asv.audio.augment.rawboost import DrawnRawBoost, RawBoost, draw_rawboost
+from moe_mamba_asv.audio.augment.transform import Transform
 from moe_mamba_asv.errors import TrainingError
+from moe_mamba_asv.training.batch import Batch
+from moe_mamba_asv.training.data.clips import augmentation_rng
+
+
+def boosted(batch: Batch, transform: Transform, seed: int, step: int) -> Batch:
+    """A batch with RawBoost done to it: each clip as the loader would have drawn it, see `Clips`.
+
+    Raises:
+        TrainingError: the transform is another one.
+    """
+    if not isinstance(transform, RawBoost):
+        raise TrainingError(f"{type(transform).__name__} of a batch", wanted="RawBoost")
+    rngs = [augmentation_rng(seed, step, row) for row in batch.rows.tolist()]
+    draws = draw_batch(transform, batch.waveforms.shape[1], rngs)
+    return replace(batch, waveforms=rawboost_batch(batch.waveforms, draws))
 
 
 def draw_batch(
