@@ -50,8 +50,8 @@ class TrainingConfig(BaseModel):
     )
     augment_on_device: bool = Field(
         default=False,
-        description="RawBoost, alone in `augment`, of a whole batch on the training device, in place of each crop in the "
-        "loader; the same sound up to rounding",
+        description="RawBoost, alone in `augment`, of a whole batch on the training device, in place of each crop in "
+        "the loader; the same sound up to rounding",
     )
     vocoded: VocodedConfig | None = Field(
         default=None, description="bona fide clips replaced by their own synthesis, as spoofed ones; none without"
