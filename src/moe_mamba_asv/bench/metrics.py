@@ -10,9 +10,9 @@ import numpy as np
 
 from moe_mamba_asv.bench.metrics_plain import plain_point_values, plain_replicate
 from moe_mamba_asv.evaluation.metrics.bootstrap import Spoken, clustered_bootstrap, stratified_bootstrap
-from moe_mamba_asv.evaluation.metrics.det import det_steps
-from moe_mamba_asv.evaluation.metrics.eer import eer_of_steps
-from moe_mamba_asv.evaluation.metrics.tdcf import AsvOperatingPoint, min_tdcf_2019, min_tdcf_2021
+from moe_mamba_asv.evaluation.metrics.eer import equal_error_rate
+from moe_mamba_asv.evaluation.metrics.points import point_values
+from moe_mamba_asv.evaluation.metrics.tdcf import AsvOperatingPoint
 
 #: Of the official evaluation of ASVspoof 2019 LA.
 ASV = AsvOperatingPoint(
@@ -125,9 +125,9 @@ def _point_values(
 
 
 def _our_point_values(bonafide: np.ndarray, spoof: np.ndarray, attacks: list[np.ndarray]) -> list[float]:
-    steps = det_steps(bonafide, spoof)
-    pooled = [eer_of_steps(steps).value, min_tdcf_2019(steps, ASV), min_tdcf_2021(steps, ASV)]
-    return pooled + [eer_of_steps(det_steps(bonafide, of)).value for of in attacks]
+    pooled = point_values(bonafide, spoof, ASV)
+    by_attack = [equal_error_rate(bonafide, of).value for of in attacks]
+    return [pooled.eer.value, pooled.min_tdcf_2019, pooled.min_tdcf_2021, *by_attack]
 
 
 def _by_trial(plan: MetricsPlan, bonafide: np.ndarray, attacks: Mapping[str, np.ndarray]) -> MetricsRow:

@@ -1,5 +1,6 @@
 """The exact steps of a DET curve, as counts: everything else in this folder is read off them."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -59,7 +60,16 @@ def det_steps(bonafide: np.ndarray, spoof: np.ndarray) -> DetSteps:
     Source: the DET computation of the ASVspoof organisers' scoring scripts; they step through trials with the same
     score one by one, bona fide first, which never lowers a cost but may move the EER of a file full of ties.
     """
-    bonafide, spoof = _checked(bonafide, "bona fide"), _checked(spoof, "spoofed")
+    return counted_steps(checked_scores(bonafide, "bona fide"), checked_scores(spoof, "spoofed"))
+
+
+def counted_steps(bonafide: np.ndarray, spoof: np.ndarray) -> DetSteps:
+    """As `det_steps`, of scores that were checked; one of the classes may be empty, but not both.
+
+    Args:
+        bonafide: float64 [bonafide], finite.
+        spoof: float64 [spoof], finite.
+    """
     # Values sort several times faster than their order does; where the bona fide ones went is looked up afterwards.
     thresholds = np.concatenate([[-np.inf], bonafide, spoof])
     thresholds.sort()
@@ -67,7 +77,7 @@ def det_steps(bonafide: np.ndarray, spoof: np.ndarray) -> DetSteps:
     rejected = np.flatnonzero(last_of_its_score)
     if rejected.size < thresholds.size:
         thresholds = thresholds[rejected]
-    thresholds[0] = np.nextafter(thresholds[1], -np.inf)
+    thresholds[0] = math.nextafter(thresholds[1], -math.inf)
     steps_of_bonafide = np.searchsorted(thresholds, np.sort(bonafide))
     misses = np.cumsum(np.bincount(steps_of_bonafide, minlength=thresholds.size))
     false_alarms = np.subtract(misses, rejected, out=rejected)
@@ -93,7 +103,16 @@ def det_curve(bonafide: np.ndarray, spoof: np.ndarray) -> tuple[np.ndarray, np.n
     return steps.thresholds, steps.p_miss, steps.p_fa
 
 
-def _checked(scores: np.ndarray, which: str) -> np.ndarray:
+def checked_scores(scores: np.ndarray, which: str) -> np.ndarray:
+    """Scores as float64, if figures can be had from them.
+
+    Args:
+        scores: of one class [trials].
+        which: the class, for the error.
+
+    Raises:
+        ScoreError: no trials, or scores that are not finite.
+    """
     scores = np.asarray(scores, dtype=np.float64)
     if scores.size == 0:
         raise ScoreError(f"no {which} trials", wanted="at least one of each class")

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from moe_mamba_asv.evaluation.metrics.det import DetSteps, det_steps
+from moe_mamba_asv.evaluation.metrics.deciding import deciding_steps
+from moe_mamba_asv.evaluation.metrics.det import DetSteps
 
 
 class Eer(NamedTuple):
@@ -37,7 +38,7 @@ def equal_error_rate(bonafide: np.ndarray, spoof: np.ndarray) -> Eer:
         >>> equal_error_rate(np.array([1.0, 3.0, 4.0, 5.0]), np.array([-1.0, 0.0, 0.5, 2.0]))
         Eer(value=0.25, threshold=1.0)
     """
-    return eer_of_steps(det_steps(bonafide, spoof))
+    return eer_of_steps(deciding_steps(bonafide, spoof))
 
 
 def eer_of_steps(steps: DetSteps) -> Eer:

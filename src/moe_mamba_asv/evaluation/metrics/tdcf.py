@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from moe_mamba_asv.errors import ScoreError
-from moe_mamba_asv.evaluation.metrics.det import DetSteps, det_steps
-from moe_mamba_asv.evaluation.metrics.eer import eer_of_steps
+from moe_mamba_asv.evaluation.metrics.det import DetSteps
+from moe_mamba_asv.evaluation.metrics.eer import equal_error_rate
 
 #: Priors of both forms: a spoofing attack, a target, a zero-effort impostor.
 P_SPOOF = 0.05
@@ -54,7 +54,7 @@ def asv_operating_point(target: np.ndarray, nontarget: np.ndarray, spoof: np.nda
     """
     if spoof.size == 0:
         raise ScoreError("no spoofed trials among the ASV scores", wanted="target, nontarget and spoof trials")
-    eer, threshold = eer_of_steps(det_steps(target, nontarget))
+    eer, threshold = equal_error_rate(target, nontarget)
     return AsvOperatingPoint(
         threshold=threshold,
         eer=eer,
