@@ -8,6 +8,7 @@ from moe_mamba_asv.cli import (
     calibrate,
     compare,
     corpus,
+    diagnose,
     doctor,
     evaluate,
     export,
@@ -38,7 +39,21 @@ def root(version: bool = typer.Option(False, "--version", callback=_version, is_
     """Detect synthetic speech: build corpora, train, score, evaluate and report."""
 
 
-for command in (corpus, pretrain, train, score, evaluate, calibrate, compare, report, recipes, export, bench, doctor):
+for command in (
+    corpus,
+    pretrain,
+    train,
+    score,
+    evaluate,
+    calibrate,
+    compare,
+    diagnose,
+    report,
+    recipes,
+    export,
+    bench,
+    doctor,
+):
     command.register(app)
 
 

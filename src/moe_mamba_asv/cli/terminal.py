@@ -1,9 +1,11 @@
 """What every command does alike: errors, JSON on stdout, progress on stderr, exit codes."""
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -23,6 +25,29 @@ stderr = Console(stderr=True)
 def print_json(value: Any) -> None:
     """Write one JSON document to stdout, for machines."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+
+
+def typed_command(context: typer.Context) -> str:
+    """The command that is running, with all its options, and without the folders of this machine.
+
+    Options of output alone (``--json``) and those without a value are left out.
+    """
+    words = ["mma", str(context.info_name)]
+    for parameter in context.command.params:
+        value = context.params.get(str(parameter.name))
+        flag = [] if parameter.param_type_name == "argument" else [parameter.opts[0]]
+        if parameter.name == "as_json" or value is None or value is False:
+            continue
+        for one in value if isinstance(value, list | tuple) else [value]:
+            words += flag
+            words += [] if one is True else [_named(one)]
+    return shlex.join(words)
+
+
+def _named(value: object) -> str:
+    """A value as a word; a path, also one that is given as text, by its name."""
+    is_path = isinstance(value, Path) or (isinstance(value, str) and Path(value).exists())
+    return Path(str(value)).resolve().name if is_path else str(value)
 
 
 @contextmanager

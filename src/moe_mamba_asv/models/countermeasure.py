@@ -137,11 +137,22 @@ class Countermeasure(Detector):
         Raises:
             ConfigError: ``fixed`` is of another model, or one whose training goes deeper or less deep.
         """
+        return self.fuse(self.projected(waveforms, fixed))
+
+    def projected(self, waveforms: Tensor, fixed: Sequence[Tensor] = ()) -> list[Tensor]:
+        """What each stream hands to the fusion; the arguments and the error are those of `frames`.
+
+        Returns:
+            (batch, frames of the stream, width) for each front-end.
+        """
         kept = self._by_stream(fixed) if fixed else [()] * len(self.frontends)
-        streams = [
+        return [
             project(stream.learned(*own) if own else stream(waveforms))
             for stream, project, own in zip(self.streams(), self.projections, kept, strict=True)
         ]
+
+    def fuse(self, streams: Sequence[Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """From what `projected` answered to what `decide` takes."""
         if self.fusion is None:
             return streams[0], {}
         fused = self.fusion(*streams)

@@ -105,7 +105,7 @@ def generalisation_gap(
         system=evaluation.system or dev.system,
         corpora=(dev.corpus, evaluation.corpus),
         whole=Step(**_between(dev_all, eval_all)),
-        known_to_unknown=_known_to_unknown(evaluation, n_bootstrap, rng),
+        known_to_unknown=known_to_unknown(evaluation, n_bootstrap, rng),
         chain=tuple(
             Shift(name=name, **_between(before, after))
             for name, before, after in links
@@ -158,8 +158,14 @@ def _judge_in_channel(
     return _judged(evaluation, what, bonafide | spoof, drawn and drawn.of("eer"))
 
 
-def _known_to_unknown(trials: Trials, n_bootstrap: int, rng: np.random.Generator) -> Step | None:
-    """From the attacks of eval that the catalogue calls known to the others; None without either."""
+def known_to_unknown(trials: Trials, n_bootstrap: int, rng: np.random.Generator) -> Step | None:
+    """From the attacks of eval that the catalogue calls known to the others; None without either.
+
+    Args:
+        trials: of eval.
+        n_bootstrap: replicates of the interval; 0 leaves it out.
+        rng: of the bootstrap.
+    """
     published = {name: trials.catalogue[name].known for name in trials.attack_names if name in trials.catalogue}
     known = are(trials, [name for name, is_known in published.items() if is_known])
     unknown = are(trials, [name for name, is_known in published.items() if not is_known])

@@ -30,3 +30,9 @@ def resample_time(frames: Tensor, num_frames: int) -> Tensor:
     after = (before + 1).clamp(max=num_given - 1)
     weight = (positions - before).to(frames.dtype).unsqueeze(-1)
     return torch.lerp(frames.index_select(1, before), frames.index_select(1, after), weight)
+
+
+def align(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """Bring the slower of two streams, (batch, frames, width) each, to the frame rate of the faster."""
+    num_frames = max(first.shape[1], second.shape[1])
+    return resample_time(first, num_frames), resample_time(second, num_frames)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from moe_mamba_asv.models.fusion.align import resample_time
+from moe_mamba_asv.models.fusion.align import align
 
 #: Added to both norms, so that two silent streams share evenly.
 _NORM_FLOOR = 1e-12
@@ -42,13 +42,16 @@ class Fusion(nn.Module):
         Returns:
             Frames (batch, max(frames_a, frames_b), width), and shares.
         """
-        num_frames = max(first.shape[1], second.shape[1])
-        parts = self.parts(resample_time(first, num_frames), resample_time(second, num_frames))
+        parts = self.parts(*align(first, second))
         return Fused(parts[0] + parts[1], _shares(*parts))
 
     def parts(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
         """What each of two aligned streams adds to the fused frames: all are (batch, frames, width)."""
         raise NotImplementedError
+
+    def mean_gates(self, first: Tensor, second: Tensor) -> Tensor | None:
+        """Mean gate of each clip on either of two aligned streams, (batch, 2); None where the fusion has no gates."""
+        return None
 
 
 @torch.no_grad()

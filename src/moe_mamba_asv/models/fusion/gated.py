@@ -32,5 +32,14 @@ class Gated(Fusion):
 
     def parts(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
         """See `Fusion`."""
-        gate = self.gate(torch.cat([first, second], dim=-1)).sigmoid()
+        gate = self._gate(first, second)
         return gate * first, (1 - gate) * second
+
+    def mean_gates(self, first: Tensor, second: Tensor) -> Tensor:
+        """See `Fusion`."""
+        gate = self._gate(first, second).mean((1, 2))
+        return torch.stack([gate, 1 - gate], dim=-1)
+
+    def _gate(self, first: Tensor, second: Tensor) -> Tensor:
+        """(batch, frames, width), of two aligned streams."""
+        return self.gate(torch.cat([first, second], dim=-1)).sigmoid()

@@ -41,6 +41,13 @@ class SqueezeExcitation(Fusion):
 
     def parts(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
         """See `Fusion`."""
-        summary = torch.cat([first.mean(1), second.mean(1)], dim=-1)
-        gate_first, gate_second = self.excite(summary).unsqueeze(1).chunk(2, dim=-1)
+        gate_first, gate_second = self._gates(first, second).unsqueeze(1).chunk(2, dim=-1)
         return self.project_first(gate_first * first), self.project_second(gate_second * second)
+
+    def mean_gates(self, first: Tensor, second: Tensor) -> Tensor:
+        """See `Fusion`."""
+        return self._gates(first, second).unflatten(-1, (2, -1)).mean(-1)
+
+    def _gates(self, first: Tensor, second: Tensor) -> Tensor:
+        """(batch, 2 · width), of two aligned streams."""
+        return self.excite(torch.cat([first.mean(1), second.mean(1)], dim=-1))

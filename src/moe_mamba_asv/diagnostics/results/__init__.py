@@ -1,0 +1,1 @@
+"""What diagnoses answer, as typed data that a report can read without PyTorch."""
