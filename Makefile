@@ -9,7 +9,7 @@ ATTACKS := A01,A02,A04,A06,A07,A08,A09,A16,A19
 .PHONY: help setup developer demo test check format clean
 
 help:
-	@echo "make demo   install, then build a corpus, train, score, evaluate and report in $(DEMO)/"
+	@echo "make demo   install, then build a corpus, train, score, evaluate, diagnose and report in $(DEMO)/"
 	@echo "make test   install, then run the tests"
 	@echo "make check  formatting, types, import rules, dead code"
 	@echo "make clean  remove what the other targets made"
@@ -31,9 +31,11 @@ developer: .venv/developer
 demo: setup
 	$(BIN)/mma corpus build minispoof --attacks $(ATTACKS) --out $(DEMO)/corpus
 	$(BIN)/mma train lcnn-small $(CORPUS) --out $(DEMO)/run --resume
-	$(BIN)/mma score $(CORPUS) --partition eval --model $(DEMO)/run --out $(DEMO)/scores.tsv
-	$(BIN)/mma evaluate $(DEMO)/scores.tsv $(CORPUS) --out $(DEMO)/evaluation.json
-	$(BIN)/mma report $(DEMO)/scores.tsv $(CORPUS) --lang both --out $(DEMO)/report
+	$(BIN)/mma score $(CORPUS) --partition dev --model $(DEMO)/run --out $(DEMO)/run/dev.tsv
+	$(BIN)/mma score $(CORPUS) --partition eval --model $(DEMO)/run --out $(DEMO)/run/eval.tsv
+	$(BIN)/mma evaluate $(DEMO)/run/eval.tsv $(CORPUS) --out $(DEMO)/evaluation.json
+	$(BIN)/mma diagnose $(DEMO)/run $(CORPUS) --clips 80
+	$(BIN)/mma report $(DEMO)/run $(CORPUS) --lang both --out $(DEMO)/report
 	@echo "The report: $(DEMO)/report/report.en.html ($(DEMO)/report/report.zh.html in Chinese)"
 
 test: developer

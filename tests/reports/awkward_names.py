@@ -1,6 +1,6 @@
 """Names that a page must carry as they are, and the facts of a made report."""
 
-from moe_mamba_asv.reports.build import Making
+from moe_mamba_asv.reports.judging import Making
 
 #: Markup, a pipe, mathtext and characters that figure fonts lack.
 AWKWARD_ATTACK = "合成|<b>$x$"

@@ -9,6 +9,8 @@ from awkward_names import AWKWARD_ATTACK, AWKWARD_MODEL, MAKING
 
 from moe_mamba_asv.evaluation.asv import AsvScores
 from moe_mamba_asv.reports.build import build_report
+from moe_mamba_asv.reports.judging import Judging
+from moe_mamba_asv.reports.subjects import find_subjects
 from moe_mamba_asv.types import UTTERANCE_SCHEMA, Attack, Corpus
 
 NUM_PER_ATTACK = 80
@@ -66,13 +68,13 @@ def asv(tmp_path_factory):
 @pytest.fixture(scope="session")
 def single(score_files, corpus, asv):
     """A report of one system, with t-DCF."""
-    return build_report(score_files[:1], corpus, MAKING, asv=asv, num_bootstrap=50)
+    return build_report(find_subjects(score_files[:1], "eval"), corpus, MAKING, Judging(asv=asv, num_bootstrap=50))
 
 
 @pytest.fixture(scope="session")
 def several(score_files, corpus):
     """A report of three systems, two of them from one file, without t-DCF and without intervals."""
-    return build_report([*score_files, score_files[1]], corpus, MAKING, num_bootstrap=0)
+    return build_report(find_subjects([*score_files, score_files[1]], "eval"), corpus, MAKING, Judging(num_bootstrap=0))
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from moe_mamba_asv.evaluation.evaluate import evaluate
 from moe_mamba_asv.evaluation.join import join
 from moe_mamba_asv.evaluation.metrics.det import det_curve
 from moe_mamba_asv.reports.build import build_report, det_points, score_histogram
+from moe_mamba_asv.reports.judging import Judging
 from moe_mamba_asv.scores import read_scores
 
 
@@ -63,4 +64,4 @@ def test_attacks_come_with_what_is_published_of_them(single):
 
 def test_no_score_file_is_refused(corpus):
     with pytest.raises(ScoreError, match="no score file"):
-        build_report([], corpus, MAKING)
+        build_report([], corpus, MAKING, Judging())

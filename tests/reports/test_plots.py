@@ -4,14 +4,15 @@ from xml.etree import ElementTree
 
 import pytest
 
+from moe_mamba_asv.reports.canvas import INK, figure_label, for_file, for_page
 from moe_mamba_asv.reports.figures import attack_labels, draw_figures
 from moe_mamba_asv.reports.model import DetPoints
-from moe_mamba_asv.reports.plots import INK, AttackBar, attack_figure, det_figure, figure_label, for_file, for_page
+from moe_mamba_asv.reports.plots import AttackBar, attack_figure, det_figure
 
 
 def test_every_system_has_its_figures(several):
-    names = {f"{what}-{number}" for what in ("scores", "attacks") for number in (1, 2, 3)}
-    assert draw_figures(several).keys() == names | {"det"}
+    names = {f"{what}-{number}" for what in ("scores", "attacks", "quantiles") for number in (1, 2, 3)}
+    assert draw_figures(several).keys() == names | {"det", "slope"}
 
 
 def test_labels_that_a_figure_font_lacks_become_numbers(single):

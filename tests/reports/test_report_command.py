@@ -83,3 +83,18 @@ def test_rawgat_report_shows_the_published_figures(shared, tmp_path):
     text = (tmp_path / "report.en.md").read_text().replace("\u00a0", " ")
     for figure in ("1.06 %", "1.16 %", "1.24 %", "| 0.0335 |", "| 0.0374 |", "| 0.0388 |", "1.75 %", "3.09 %"):
         assert figure in text
+
+
+def test_a_report_that_does_not_hold_is_told_with_its_operands(tmp_path):
+    written = tmp_path / "theirs.md"
+    written.write_text("The EER is 4.44 % against 0.83 %, which is 4.35 times as much.\n")
+    result = mma("--check", written)
+    assert result.exit_code == 1
+    assert "line 1: ratio 4.35 times, from 4.44 %, 0.83 %" in result.output
+    said = json.loads(mma("--check", written, "--json").stdout)
+    assert [claim["holds"] for claim in said["claims"]] == [False]
+    written.write_text("The EER is 4.44 % against 0.83 %, which is 5.35 times as much.\n")
+    assert mma("--check", written).exit_code == 0
+    assert mma("--check", written, "--out", tmp_path).exit_code == 2
+    assert mma("--check", tmp_path / "nowhere.md").exit_code == 2
+    assert mma().exit_code == 2

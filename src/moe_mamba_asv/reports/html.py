@@ -6,11 +6,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from moe_mamba_asv.evaluation.metrics.tdcf import C_FA, C_MISS, P_SPOOF
+from moe_mamba_asv.reports.canvas import for_page, legend_swatch
 from moe_mamba_asv.reports.cautions import cautions
 from moe_mamba_asv.reports.figures import attack_labels
 from moe_mamba_asv.reports.locale import LANGUAGES, Locale, cost, count, load_locale, score
 from moe_mamba_asv.reports.model import Report
-from moe_mamba_asv.reports.plots import for_page, legend_swatch
+from moe_mamba_asv.reports.sections.all import build_sections
+from moe_mamba_asv.reports.words import Words
 
 
 def render_html(report: Report, language: str, figures: Mapping[str, str], languages: Sequence[str] = LANGUAGES) -> str:
@@ -32,6 +34,7 @@ def render_html(report: Report, language: str, figures: Mapping[str, str], langu
         figures={name: Markup(for_page(svg, name)) for name, svg in figures.items()},
         labels=attack_labels(report),
         languages=languages,
+        sections=build_sections(report, Words(locale)),
     )
 
 
@@ -63,6 +66,7 @@ def _report_environment(locale: Locale) -> Environment:
         count=lambda value: _data(value, count(value)),
         cost=lambda value: _data(value, cost(value)),
         score=lambda value: _data(value, score(value)),
+        exact=repr,
     )
     return environment
 

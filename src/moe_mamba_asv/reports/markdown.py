@@ -6,9 +6,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from moe_mamba_asv.evaluation.metrics.tdcf import C_FA, C_MISS, P_SPOOF
 from moe_mamba_asv.reports.cautions import cautions
-from moe_mamba_asv.reports.figures import attack_labels
+from moe_mamba_asv.reports.figures import attack_labels, has_gap
 from moe_mamba_asv.reports.locale import Locale, cost, count, load_locale, score
 from moe_mamba_asv.reports.model import Report
+from moe_mamba_asv.reports.sections.all import build_sections
+from moe_mamba_asv.reports.words import Words
 
 #: What Markdown would read as markup if it came from a file name or an attack id.
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~$])")
@@ -23,7 +25,13 @@ def render_markdown(report: Report, language: str) -> str:
     """
     locale = load_locale(language)
     page = _environment(locale).get_template("report.md.j2")
-    text = page.render(report=report, cautions=cautions(report), labels=attack_labels(report))
+    text = page.render(
+        report=report,
+        cautions=cautions(report),
+        labels=attack_labels(report),
+        sections=build_sections(report, Words(locale)),
+        has_gap=has_gap(report),
+    )
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
@@ -48,6 +56,7 @@ def _environment(locale: Locale) -> Environment:
         cost=cost,
         score=score,
         plain=_plain,
+        inline=_inline,
         code=_code,
     )
     return environment
@@ -56,6 +65,11 @@ def _environment(locale: Locale) -> Environment:
 def _plain(words: str) -> str:
     """Words from a file, as themselves: one line, nothing in them is markup."""
     return _SPECIAL.sub(r"\\\1", " ".join(words.split()))
+
+
+def _inline(words: str) -> str:
+    """The same for a part of a sentence, which keeps the spaces at its ends."""
+    return _SPECIAL.sub(r"\\\1", words.replace("\n", " "))
 
 
 def _code(words: str) -> str:

@@ -3,55 +3,21 @@
 A figure holds numbers, Latin words and attack ids only; what it means is said in the caption, in the
 reader's language. Colours are from Okabe & Ito's set, safe for colour-blind readers, and no meaning rests
 on colour alone: DET curves differ in dashes and known attacks carry an asterisk.
-
-Figures are drawn in marker colours. `for_page` turns those into CSS colours, so that one drawing serves
-light and dark pages; `for_file` makes a standalone file on a white card.
 """
 
-import io
-import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from scipy.special import ndtri
 
+from moe_mamba_asv.reports.canvas import BONAFIDE, INK, KNOWN, SPOOF, UNKNOWN, curve_style, drawing, svg_of
 from moe_mamba_asv.reports.model import ScoreHistogram, SystemReport
-
-INK = "#010203"
-BONAFIDE, SPOOF, KNOWN, UNKNOWN = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
-#: Colour and dash pattern of the first, second … system; they repeat after twelve.
-CURVE_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
-CURVE_DASHES = ("-", "--")
 
 _DET_TICKS = (0.0001, 0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6)
 #: Of axes that run up to 100 %, for a system near chance or beyond it.
 _DET_TICKS_WHOLE = (0.0001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.9999)
-_WIDTH_IN = 4.7
-_STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "moe-mamba-asv",
-    "font.family": "sans-serif",
-    "font.size": 9.0,
-    "text.color": INK,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "axes.facecolor": "none",
-    "figure.facecolor": "none",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "grid.color": INK,
-    "grid.alpha": 0.15,
-    "grid.linewidth": 0.6,
-    "axes.axisbelow": True,
-}
 
 
 @dataclass(frozen=True)
@@ -63,19 +29,14 @@ class AttackBar:
         eer: height of the bar.
         interval: its lower and upper end; None where none was computed.
         known: None where the corpus does not tell.
+        baseline: EER of the system to compare with; None where there is none.
     """
 
     label: str
     eer: float
     interval: tuple[float, float] | None
     known: bool | None
-
-
-def figure_label(name: str, number: int, *, longest: int = 18) -> str:
-    """A name as a figure can carry it: short ASCII as it is, anything else as ``#number``."""
-    if name.isascii() and name.isprintable() and len(name) <= longest:
-        return name
-    return f"#{number}"
+    baseline: float | None = None
 
 
 def det_figure(systems: Sequence[SystemReport]) -> str:
@@ -84,7 +45,7 @@ def det_figure(systems: Sequence[SystemReport]) -> str:
     Args:
         systems: at least one; labelled 1, 2, … in the legend when there are several.
     """
-    with _drawing(height_in=4.4) as (figure, axes):
+    with drawing(height_in=4.4) as (figure, axes):
         low, high = _det_range(systems)
         axes.plot(ndtri([low, high]), ndtri([low, high]), color=INK, alpha=0.35, linewidth=0.8, linestyle=":")
         for number, system in enumerate(systems, start=1):
@@ -94,20 +55,16 @@ def det_figure(systems: Sequence[SystemReport]) -> str:
             p_miss = ndtri(np.clip(system.det.p_miss, low, 1 - low))
             axes.plot(p_fa, p_miss, color=colour, linestyle=dash, linewidth=1.8, label=str(number))
             eer = ndtri(np.clip(system.evaluation.eer, low, 1 - low))
+            if system.evaluation.eer_ci is not None:
+                ends = ndtri(np.clip(system.evaluation.eer_ci, low, 1 - low))
+                axes.plot(ends, ends, color=colour, linewidth=3.5, alpha=0.6, solid_capstyle="butt")
             axes.plot(
                 eer, eer, "o", markersize=6, color=colour, markeredgecolor=INK, markeredgewidth=0.6, clip_on=False
             )
         _probit_axes(axes, low, high)
         if len(systems) > 1:
             axes.legend(frameon=False, loc="upper right")
-        return _svg(figure)
-
-
-def curve_style(number: int) -> tuple[str, str]:
-    """Colour and dash of the system with this number, counted from 1."""
-    index = number - 1
-    dash = CURVE_DASHES[index // len(CURVE_COLOURS) % len(CURVE_DASHES)]
-    return CURVE_COLOURS[index % len(CURVE_COLOURS)], dash
+        return svg_of(figure)
 
 
 def histogram_figure(histogram: ScoreHistogram, threshold: float) -> str:
@@ -117,7 +74,7 @@ def histogram_figure(histogram: ScoreHistogram, threshold: float) -> str:
         histogram: counts of both classes over the same bins.
         threshold: the EER threshold, in score units; drawn as a dashed line.
     """
-    with _drawing(height_in=3.6) as (figure, axes):
+    with drawing(height_in=3.6) as (figure, axes):
         edges = np.asarray(histogram.edges)
         for counts, colour, name in (
             (histogram.spoof, SPOOF, "spoof"),
@@ -130,17 +87,17 @@ def histogram_figure(histogram: ScoreHistogram, threshold: float) -> str:
         axes.set(xlabel="score", ylabel="% of class", xlim=(edges[0], edges[-1]))
         axes.grid(axis="y")
         figure.legend(frameon=False, ncols=3, loc="outside upper center", handlelength=1.4, columnspacing=1.2)
-        return _svg(figure)
+        return svg_of(figure)
 
 
 def attack_figure(bars: Sequence[AttackBar], pooled_eer: float) -> str:
-    """One horizontal bar an attack, with its interval; the pooled EER is a dotted line.
+    """One horizontal bar an attack, with its interval; the pooled EER is a dotted line, a baseline a hollow diamond.
 
     Args:
         bars: top to bottom.
         pooled_eer: EER over all attacks, a fraction.
     """
-    with _drawing(height_in=1.0 + 0.26 * len(bars)) as (figure, axes):
+    with drawing(height_in=1.0 + 0.26 * len(bars)) as (figure, axes):
         rows = np.arange(len(bars))
         eer = 100 * np.array([bar.eer for bar in bars])
         colours = [KNOWN if bar.known else UNKNOWN for bar in bars]
@@ -149,6 +106,8 @@ def attack_figure(bars: Sequence[AttackBar], pooled_eer: float) -> str:
             if bar.interval is not None:
                 ends = 100 * np.asarray(bar.interval)
                 axes.plot(ends, [row, row], color=INK, linewidth=1.0, marker="|", markersize=6)
+            if bar.baseline is not None:
+                axes.plot(100 * bar.baseline, row, "D", markersize=5, markerfacecolor="none", markeredgecolor=INK)
         axes.axvline(100 * pooled_eer, color=INK, linestyle=":", linewidth=1.0)
         axes.set_yticks(rows, [f"{bar.label} *" if bar.known else bar.label for bar in bars])
         for text in axes.get_yticklabels():
@@ -156,46 +115,7 @@ def attack_figure(bars: Sequence[AttackBar], pooled_eer: float) -> str:
         axes.set(xlabel="EER (%)", ylim=(len(bars) - 0.4, -0.6))
         axes.set_xlim(left=0)
         axes.grid(axis="x")
-        return _svg(figure)
-
-
-def for_page(svg: str, name: str) -> str:
-    """An SVG that can stand inside an HTML page beside others.
-
-    Ids get `name` as prefix (they must be unique in a page), marker colours become CSS colours, and the
-    namespace addresses go: HTML does not need them.
-    """
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")
-    svg = re.sub(r'\bid="', f'id="{name}-', svg)
-    svg = svg.replace("url(#", f"url(#{name}-").replace('href="#', f'href="#{name}-')
-    # A viewBox alone lets the page decide the size; the drawn width is the largest that looks right.
-    style = f"width:100%;max-width:{round(_WIDTH_IN * 96)}px"
-    svg = re.sub(r'(<svg[^>]*?)\swidth="[^"]*"', rf'\1 aria-hidden="true" style="{style}"', svg, count=1)
-    svg = re.sub(r'(<svg[^>]*?)\sheight="[^"]*"', r"\1", svg, count=1)
-    return svg.replace(INK, "currentColor").strip()
-
-
-def for_file(svg: str) -> str:
-    """A standalone SVG file: dark ink on a white card, readable on any background."""
-    card = '<rect width="100%" height="100%" fill="#ffffff"/>'
-    return re.sub(r"(<svg[^>]*>)", rf"\1{card}", svg, count=1).replace(INK, "#1a1a1a")
-
-
-@contextmanager
-def _drawing(height_in: float) -> Iterator[tuple[Figure, Axes]]:
-    """A figure of the report's width, without pyplot's global state."""
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(_WIDTH_IN, height_in), layout="constrained")
-        yield figure, figure.subplots()
-
-
-def _svg(figure: Figure) -> str:
-    """The figure as SVG text that is the same on every run."""
-    buffer = io.StringIO()
-    no_metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
-    figure.savefig(buffer, format="svg", transparent=True, metadata=no_metadata)
-    return buffer.getvalue()
+        return svg_of(figure)
 
 
 def _det_range(systems: Sequence[SystemReport]) -> tuple[float, float]:
@@ -219,13 +139,3 @@ def _probit_axes(axes: Axes, low: float, high: float) -> None:
     limits = (float(ndtri(low)), float(ndtri(high)))
     axes.set(xlim=limits, ylim=limits, xlabel="P_fa (%)", ylabel="P_miss (%)", aspect="equal")
     axes.grid()
-
-
-def legend_swatch(number: int) -> str:
-    """A small SVG line in the style of the system with this number, for a legend in HTML."""
-    colour, dash = curve_style(number)
-    dashes = "" if dash == "-" else ' stroke-dasharray="5 3"'
-    return (
-        '<svg class="swatch" width="26" height="8" viewBox="0 0 26 8" aria-hidden="true">'
-        f'<path d="M0 4H26" stroke="{colour}" stroke-width="3" fill="none"{dashes}/></svg>'
-    )

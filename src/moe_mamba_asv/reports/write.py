@@ -3,12 +3,12 @@
 import json
 from pathlib import Path
 
+from moe_mamba_asv.reports.canvas import for_file
 from moe_mamba_asv.reports.figures import draw_figures
 from moe_mamba_asv.reports.html import render_html
 from moe_mamba_asv.reports.locale import LANGUAGES
 from moe_mamba_asv.reports.markdown import render_markdown
 from moe_mamba_asv.reports.model import Report
-from moe_mamba_asv.reports.plots import for_file
 from moe_mamba_asv.scores import write_atomically
 
 
