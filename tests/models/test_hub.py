@@ -1,11 +1,14 @@
 """Models by name: files, folders, and a hub whose cache lies on disk; nothing here asks a network."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from moe_mamba_asv.cli.main import app
 from moe_mamba_asv.errors import CheckpointError
 from moe_mamba_asv.models.build import build_model
 from moe_mamba_asv.models.checkpoint import Checkpoint, save_checkpoint
@@ -104,3 +107,27 @@ def test_what_is_published_comes_back_with_its_card(model_file: Path, tmp_path: 
         "64,600",
     ):
         assert said in card
+
+
+@pytest.mark.usefixtures("hub")
+def test_pull_writes_the_model_that_the_hub_has(model_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "fetched.safetensors"
+    result = CliRunner().invoke(app, ["hub", "pull", "lab/detector", "--out", str(out), "--json"])
+    assert result.exit_code == 0, result.output
+    assert out.read_bytes() == model_file.read_bytes()
+    assert json.loads(result.stdout)["recipe"] == "lcnn-small"
+    assert CliRunner().invoke(app, ["hub", "pull", "lab/other", "--out", str(out)]).exit_code == 2
+
+
+def test_push_shows_its_card_before_anything_is_published(model_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    card = ["--title", CARD.title, "--licence", CARD.licence, "--training-data", CARD.training_data]
+    words = ["hub", "push", str(model_file), "lab/detector", *card, "--limits", CARD.limits]
+    api = StandInApi()
+    monkeypatch.setattr("huggingface_hub.HfApi", lambda: api)
+    shown = CliRunner().invoke(app, [*words, "--dry-run"])
+    assert shown.exit_code == 0, shown.output
+    assert api.repositories == []
+    pushed = CliRunner().invoke(app, words)
+    assert pushed.exit_code == 0, pushed.output
+    assert api.repositories == [("lab/detector", True)]
+    assert shown.stdout.strip() == api.files["README.md"].decode().strip()

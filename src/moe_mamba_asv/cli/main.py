@@ -12,6 +12,7 @@ from moe_mamba_asv.cli import (
     doctor,
     evaluate,
     export,
+    hub,
     pretrain,
     recipes,
     report,
@@ -51,6 +52,7 @@ for command in (
     report,
     recipes,
     export,
+    hub,
     bench,
     doctor,
 ):
