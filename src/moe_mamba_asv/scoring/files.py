@@ -1,30 +1,18 @@
 """Score many files: in batches, resumable, a bad file listed and never in the way of the rest."""
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from moe_mamba_asv.audio.load import load_16k
 from moe_mamba_asv.errors import AudioError
-from moe_mamba_asv.scores.table import SCORE_SCHEMA, ScoreTable
+from moe_mamba_asv.scores.table import ScoreTable
 from moe_mamba_asv.scoring.inputs import Input
+from moe_mamba_asv.scoring.journal import Journal, Row, fingerprint, table_of
 from moe_mamba_asv.scoring.predictor import Predictor
-
-
-@dataclass(frozen=True)
-class Row:
-    """One answer: a score, or the reason why there is none."""
-
-    utterance: str
-    score: float | None
-    error: str | None
 
 
 def score_files(
@@ -51,7 +39,7 @@ def score_files(
     Returns:
         One row an input.
     """
-    log = _Journal(journal, _fingerprint(inputs, predictor, batch_size))
+    log = Journal(journal, fingerprint(inputs, predictor.header, batch_size))
     rows = log.rows[: len(log.rows) // batch_size * batch_size] if len(log.rows) < len(inputs) else log.rows
     log.start(rows)
     on_progress(len(rows))
@@ -62,8 +50,7 @@ def score_files(
             log.append(fresh)
             rows = rows + fresh
             on_progress(len(rows))
-    frame = pl.DataFrame([(r.utterance, r.score, r.error) for r in rows], schema=SCORE_SCHEMA, orient="row")
-    return ScoreTable(frame, dict(predictor.header))
+    return table_of(rows, predictor.header)
 
 
 _Crop = NDArray[np.float32] | AudioError
@@ -75,10 +62,7 @@ def _read_ahead(
     """Decode the next batch while the model is busy with this one."""
 
     def read(item: Input) -> _Crop:
-        try:
-            return predictor.crop(load_16k(item.path))
-        except AudioError as error:
-            return error
+        return _read(item, predictor)
 
     waiting = [pool.submit(read, item) for item in batches[0]] if batches else []
     for number, batch in enumerate(batches):
@@ -86,6 +70,18 @@ def _read_ahead(
         ahead = [pool.submit(read, item) for item in following]
         yield batch, [future.result() for future in waiting]
         waiting = ahead
+
+
+def score_batch(batch: Sequence[Input], predictor: Predictor) -> list[Row]:
+    """Read and score a batch of inputs, one row each."""
+    return _score_batch(batch, [_read(item, predictor) for item in batch], predictor)
+
+
+def _read(item: Input, predictor: Predictor) -> _Crop:
+    try:
+        return predictor.crop(load_16k(item.path))
+    except AudioError as error:
+        return error
 
 
 def _score_batch(batch: Sequence[Input], crops: Sequence[_Crop], predictor: Predictor) -> list[Row]:
@@ -100,36 +96,3 @@ def _score_batch(batch: Sequence[Input], crops: Sequence[_Crop], predictor: Pred
         finite = bool(np.isfinite(score))
         rows.append(Row(item.utterance, score if finite else None, None if finite else f"the model answered {score}"))
     return rows
-
-
-def _fingerprint(inputs: Sequence[Input], predictor: Predictor, batch_size: int) -> str:
-    """What must be equal for a journal to be continued."""
-    digest = hashlib.sha256(repr((predictor.header, batch_size)).encode())
-    for item in inputs:
-        digest.update(f"{item.utterance}\t{item.path}\n".encode())
-    return digest.hexdigest()
-
-
-class _Journal:
-    """JSON lines: the fingerprint, then a row each. A line that was cut off by a kill is ignored."""
-
-    def __init__(self, path: Path | None, fingerprint: str) -> None:
-        self.path, self.fingerprint = path, fingerprint
-        self.rows: list[Row] = []
-        if path is not None and path.is_file():
-            first, *rest = path.read_text().split("\n")[:-1] or [""]
-            if first == json.dumps(fingerprint):
-                self.rows = [Row(**json.loads(line)) for line in rest]
-
-    def start(self, rows: Sequence[Row]) -> None:
-        """Begin anew with the rows that are kept."""
-        if self.path is not None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.write_text(json.dumps(self.fingerprint) + "\n")
-            self.append(rows)
-
-    def append(self, rows: Sequence[Row]) -> None:
-        """Add a finished batch."""
-        if self.path is not None:
-            with self.path.open("a") as file:
-                file.writelines(json.dumps(vars(row)) + "\n" for row in rows)
