@@ -42,6 +42,52 @@ def test_own_form_to_the_letter(tmp_path):
     )
 
 
+def calibrated(llrs=(0.25, None), probabilities=(0.5625, None)):
+    plain = table([1.5, None], [None, "silent"], header={"model": "aasist", "prior": "0.5"})
+    return ScoreTable(plain.frame.with_columns(llr=pl.Series(llrs), probability=pl.Series(probabilities)), plain.header)
+
+
+CALIBRATED = (
+    "# mma-scores 1\n# direction: higher = bona fide\n# model: aasist\n# prior: 0.5\n"
+    "utterance\tscore\terror\tllr\tprobability\nU0\t1.5\t\t0.25\t0.5625\nU1\t\tsilent\t\t\n"
+)
+
+
+def test_what_a_calibration_added_is_written_and_read(tmp_path):
+    write_scores(tmp_path / "s.tsv", calibrated())
+    assert (tmp_path / "s.tsv").read_text() == CALIBRATED
+    back = read_scores(tmp_path / "s.tsv")
+    assert back.is_calibrated
+    assert back.frame.equals(calibrated().frame)
+    assert not read_scores_of(tmp_path, OWN + "U0\t1.5\t\n").is_calibrated
+
+
+def read_scores_of(folder, text):
+    (folder / "given.tsv").write_text(text)
+    return read_scores(folder / "given.tsv")
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "said"),
+    [
+        ("0.25\t", "\t", "line 6: llr absent of U0"),
+        ("0.25\t", "nan\t", "line 6: llr nan of U0"),
+        ("0.5625", "likely", "line 6: probability 'likely'"),
+        ("silent\t", "silent\t7", "line 7: llr 7 of U1"),
+        ("\t0.5625", "", "line 6: probability absent of U0"),
+    ],
+)
+def test_calibrated_rows_that_are_not_whole_are_refused_by_line(tmp_path, good, bad, said):
+    with pytest.raises(ScoreError, match=said):
+        read_scores_of(tmp_path, CALIBRATED.replace(good, bad, 1))
+
+
+@pytest.mark.parametrize("llrs", [(None, None), (np.nan, None), (0.25, 1.0)])
+def test_a_calibrated_table_needs_a_ratio_for_every_score(tmp_path, llrs):
+    with pytest.raises(ScoreError, match="no finite llr for U"):
+        write_scores(tmp_path / "s.tsv", calibrated(llrs=llrs))
+
+
 @pytest.mark.parametrize("form", ["mma", "asvspoof2019", "asvspoof2021", "asvspoof5"])
 def test_every_form_keeps_every_float32(tmp_path, form):
     scores = np.random.default_rng(0).normal(0, 1e3, 2000).astype(np.float32)

@@ -15,6 +15,7 @@ from moe_mamba_asv.evaluation.join import Trials, join
 from moe_mamba_asv.evaluation.metrics.dcf import ASVSPOOF5_TRACK1
 from moe_mamba_asv.evaluation.tables.axes import NOT_GIVEN, Axis
 from moe_mamba_asv.evaluation.tables.breakdown import breakdown
+from moe_mamba_asv.evaluation.tables.forms import to_markdown
 from moe_mamba_asv.evaluation.tables.result import Figure
 from moe_mamba_asv.scores import read_scores
 from moe_mamba_asv.types import Attack
@@ -201,6 +202,60 @@ def test_seed_decides_the_intervals_and_nothing_else():
         figure = cell.figures.get("eer", Figure(value=0.5, ci=(0.0, 1.0)))
         assert figure.ci is not None
         assert figure.ci[0] <= figure.value <= figure.ci[1]
+
+
+def speakers_of(rows):
+    """Twelve speakers, each with an offset of its own: what makes clusters matter."""
+    rng = np.random.default_rng(0)
+    names = [f"S{index % 12:02d}" for index in range(len(rows))]
+    offsets = {name: float(rng.normal(0, 2)) for name in sorted(set(names))}
+    shifted = [
+        (attack, codec, float(rng.normal() + 2 * (attack is None) + offsets[name]))
+        for (attack, codec, _), name in zip(rows, names, strict=True)
+    ]
+    return shifted, names
+
+
+def test_speakers_may_be_drawn_in_tables_too_and_the_intervals_are_those_of_an_evaluation():
+    rows, names = speakers_of(ROWS[:10] * 47)
+    trials = make_trials(rows, speaker=names)
+    by_trial, by_speaker = (
+        breakdown(trials, ["attack"], asv=make_asv("A07", "A16"), n_bootstrap=1000, cluster=of)
+        for of in (None, "speaker")
+    )
+    assert by_speaker.cluster == "speaker"
+    assert eers(by_trial) == eers(by_speaker)
+    for cell, wider in zip(by_trial.cells, by_speaker.cells, strict=True):
+        for measure in ("eer", "min_tdcf_2019", "min_tdcf_2021"):
+            narrow, wide = cell.figures[measure].ci, wider.figures[measure].ci
+            assert wide[1] - wide[0] > 1.1 * (narrow[1] - narrow[0])
+    pooled = evaluate(trials, n_bootstrap=2000, cluster="speaker", seed=1).eer_ci
+    assert by_speaker.cell("pooled").figures["eer"].ci == pytest.approx(pooled, abs=0.02)
+    assert "drawn by speaker" in to_markdown(by_speaker)
+    assert "drawn by" not in to_markdown(by_trial)
+
+
+def test_cells_of_one_speaker_have_no_intervals_and_it_is_said():
+    rows, names = speakers_of(ROWS[:10] * 47)
+    table = breakdown(make_trials(rows, speaker=names), ["speaker"], n_bootstrap=50, cluster="speaker")
+    assert all(cell.figures["eer"].ci is None for cell in table.cells[:-1])
+    assert table.cells[-1].figures["eer"].ci is not None
+    assert "no intervals where all trials are of one speaker" in table.notes
+
+
+def test_an_attack_of_few_speakers_is_judged_in_the_resamples_that_have_it():
+    rows, names = speakers_of(ROWS[:10] * 47)
+    names = ["S03" if attack == "A16" else name for (attack, *_), name in zip(rows, names, strict=True)]
+    table = breakdown(make_trials(rows, speaker=names), ["attack"], n_bootstrap=200, cluster="speaker")
+    low, high = table.cell("A16").figures["eer"].ci
+    assert 0 <= low <= table.cell("A16").figures["eer"].value <= high <= 1
+
+
+def test_speakers_that_are_not_told_cannot_be_drawn():
+    names = [None, *["S1"] * (len(ROWS) - 1)]
+    for columns in ({}, {"speaker": names}):
+        with pytest.raises(ConfigError, match="without a speaker"):
+            breakdown(make_trials(**columns), ["attack"], n_bootstrap=10, cluster="speaker")
 
 
 def test_reversed_cells_and_perfect_ones_are_said():

@@ -166,7 +166,8 @@ def test_numbers_of_a_claim_are_fractions_and_intervals(check):
         "from 10 ms to 5 MiB (3x)",  # two units
         "from 0.0% to 4.4%, 9 times",  # a base that may be zero
         "The first holds −3, −2, 0, 1, 1 (mean 0.4257).",  # of something else
-        "Dev 1.0 %, eval 2.0 % (mean 7.0 %).",
+        "The runs gave 1.0 % and 2.0 % (mean 7.0 %).",
+        "The score went from −3.0 to 6.0 (5 times).",
         "```\n4.44% vs 0.83% (3.1x)\n```",
     ],
 )
@@ -185,6 +186,17 @@ def test_lines_wrapped_by_an_editor_are_one_sentence_with_their_own_lines(check)
     claim = only(check(text))
     assert (claim.line, [operand.line for operand in claim.operands]) == (4, [3, 4])
     assert (claim.text, claim.remark) == ("to 4.44 %, reduced by 48 %.", "remaining")
+
+
+@pytest.mark.parametrize("end", ["", ".", "  "])
+def test_lines_that_their_writer_ended_are_apart(check, end):
+    subject = "The equal error rate of the whole system on the evaluation set" if end == "  " else "It"
+    assert not check(f"{subject} went from 9.17 %{end}\nto 4.44 %, reduced by 48 %.\n").claims
+
+
+def test_a_line_of_data_is_left_out(check):
+    assert not check("4.44% vs 0.83% (3.0x). " * 1000).claims
+    assert len(check("4.44% vs 0.83% (3.0x). " * 3).wrong) == 3
 
 
 RATIOS = """
@@ -239,6 +251,19 @@ def test_a_column_against_the_first_row(check):
 def test_a_column_whose_operands_no_two_rows_agree_on_is_not_judged(check):
     text = "| a | dev | eval | improvement |\n|---|---|---|---|\n| x | 4.0% | 8.0% | 11% |\n| y | 3.0% | 7.0% | 23% |\n"
     assert not check(text).claims
+
+
+def test_a_column_that_fits_by_chance_in_few_rows_is_not_judged(check):
+    rows = [("1.0%", "2.0%", "2.0x"), ("3.0%", "9.0%", "3.0x"), *[("2.0%", "5.0%", f"{n}.2x") for n in (7, 8, 9)]]
+    text = "| a | dev | eval | ratio |\n|---|---|---|---|\n" + "".join(f"| x | {' | '.join(row)} |\n" for row in rows)
+    assert not check(text).wrong
+
+
+def test_a_row_that_fits_two_other_columns_is_not_called_wrong(check):
+    text = "| a | one | two | base | ratio |\n|---|---|---|---|---|\n| x | 30.0 | 20.0 | 10.0 | 2.0x |\n"
+    text += "| y | 71.0 | 33.0 | 11.0 | 3.0x |\n| z | 90.0 | 20.0 | 10.0 | {} |\n"
+    assert not check(text.format("4.5x")).wrong  # 90 / 20
+    assert operands(check(text.format("3.3x")).wrong[0]) == ("20.0", "10.0")
 
 
 def test_rows_and_columns_of_means(check):

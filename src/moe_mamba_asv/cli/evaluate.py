@@ -13,6 +13,7 @@ import typer
 from moe_mamba_asv.cli.evaluate_many import evaluate_many
 from moe_mamba_asv.cli.evaluate_show import shout, shout_faults, show, show_gap
 from moe_mamba_asv.cli.evaluate_tables import asked_breakdown, write_table
+from moe_mamba_asv.cli.evaluate_use import calibrated, show_use
 from moe_mamba_asv.cli.terminal import DONE, SOME_FAILED, console, expected_errors, print_json, stderr
 
 if TYPE_CHECKING:
@@ -30,6 +31,12 @@ Example: `mma evaluate scores.tsv --corpus asvspoof2019-la --root LA --out resul
 The official table, also for a paper: `--table 2021-la --write table.tex`; by any columns: `--by attack --by codec`
 
 What would all attacks together come to if A18 had an EER of 5 %: `--what-if A18=0.05`
+
+What are calibrated scores worth, if 1 % of all audio is bona fide: `--calibration best.calibration.json --prior 0.01`
+
+How many are decided rightly at a threshold: `--threshold 1.5`
+
+a-DCF and t-EER, from a file with columns utterance, asv_score and kind: `--asv-trials asv.tsv`
 
 Exit code 0: everything was judged; 1: the score file lists failed utterances, which are in no figure; 2: wrong use.
 """
@@ -55,6 +62,20 @@ def evaluate_command(
     partition: Annotated[Literal["train", "dev", "eval"], typer.Option(help="What to judge.")] = "eval",
     subset: Annotated[Literal["eval", "progress", "hidden", "all"], typer.Option(help="Of ASVspoof 2021.")] = "eval",
     asv_scores: Annotated[Path | None, typer.Option(help="ASV scores of the partition, for t-DCF.")] = None,
+    asv_trials: Annotated[
+        Path | None, typer.Option(help="ASV score of every trial: utterance, asv_score, kind; for a-DCF and t-EER.")
+    ] = None,
+    calibration: Annotated[
+        Path | None, typer.Option(help="What `mma calibrate` wrote  [default: what the score file has]")
+    ] = None,
+    prior: Annotated[
+        float | None,
+        typer.Option(help="Share of bona fide in all audio  [default: what the score file states, or 0.5]"),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="Decide at this score  [default: where the calibration says one half, at the prior]"),
+    ] = None,
     system: Annotated[str, typer.Option(help="Name of the system  [default: what the score file says].")] = "",
     bootstrap: Annotated[int, typer.Option(min=0, help="Replicates of the EER intervals; 0 for none.")] = 1000,
     cluster: Annotated[
@@ -88,6 +109,7 @@ def evaluate_command(
     from moe_mamba_asv.evaluation.gap.gap import generalisation_gap
     from moe_mamba_asv.evaluation.join import join
     from moe_mamba_asv.evaluation.tables.forms import to_markdown
+    from moe_mamba_asv.evaluation.use.asv_trials import pair_scores, read_asv_trials
     from moe_mamba_asv.scores import read_scores, write_atomically
     from moe_mamba_asv.types import Partition
 
@@ -96,19 +118,36 @@ def evaluate_command(
         labels = read_corpus(corpus, root=root, protocol=protocol, partition=Partition(partition), subset=phase)
         asv = asked_or_found_asv_scores(asv_scores, root, corpus, partition)
         if scores.is_dir():
+            alone = {
+                **{
+                    "--asv-trials": asv_trials,
+                    "--calibration": calibration,
+                    "--prior": prior,
+                    "--threshold": threshold,
+                },
+                **{"--system": system, "--what-if": if_attack, "--by": by, "--table": preset, "--write": write},
+                **{"--dev": dev, "--allow-missing": allow_missing, "--allow-extra": allow_extra, "--out": out},
+            }
+            _refuse_of_folders(
+                [name for name, value in alone.items() if value is not None and value is not False and value != ""]
+            )
             raise typer.Exit(
                 evaluate_many(
                     scores, labels, asv=asv, n_bootstrap=bootstrap, seed=seed, cluster=cluster, as_json=as_json
                 )
             )
-        scored = read_scores(str(scores))
+        scored = calibrated(read_scores(str(scores)), calibration, prior)
         trials, faults = _judgeable(scored, labels, asv, allow_missing, allow_extra)
         name = system or trials.system or scores.stem
         wanted = _wanted_eers(if_attack or [])
-        evaluation = evaluate(
-            trials, asv=asv, n_bootstrap=bootstrap, seed=seed, system=name, wanted_eers=wanted, cluster=cluster
-        )
-        table = asked_breakdown(trials, by or [], preset, phase, asv=asv, n_bootstrap=bootstrap, seed=seed)
+        tandem = None
+        if asv_trials is not None:
+            allowed = {"allow_missing": allow_missing, "allow_extra": allow_extra}
+            tandem = pair_scores(read_asv_trials(asv_trials), trials, **allowed)
+        drawn = {"n_bootstrap": bootstrap, "seed": seed, "cluster": cluster}
+        use = {"prior": prior, "threshold": threshold, "tandem": tandem}
+        evaluation = evaluate(trials, asv=asv, system=name, wanted_eers=wanted, **drawn, **use)
+        table = asked_breakdown(trials, by or [], preset, phase, asv=asv, **drawn)
         gap = None
         if dev is not None:
             dev_labels = read_corpus(corpus, root=root, partition=Partition.DEV, subset=phase)
@@ -132,11 +171,19 @@ def evaluate_command(
         print_json(found)
     else:
         show(evaluation)
+        show_use(evaluation)
         if table:
             console.print(to_markdown(table), markup=False, highlight=False, soft_wrap=True)
         if gap:
             show_gap(gap)
     raise typer.Exit(SOME_FAILED if evaluation.failed else DONE)
+
+
+def _refuse_of_folders(asked: list[str]) -> None:
+    from moe_mamba_asv.errors import ConfigError
+
+    if asked:
+        raise ConfigError(f"{', '.join(asked)} for a folder of score files", wanted="a single file with these options")
 
 
 def _judgeable(

@@ -21,11 +21,13 @@ def asked_breakdown(
     asv: AsvScores | None,
     n_bootstrap: int,
     seed: int,
+    cluster: str | None,
 ) -> Breakdown | None:
     """The table that was asked for, if any.
 
     Raises:
-        ConfigError: both kinds were asked for, or there is no such column or preset.
+        ConfigError: both kinds were asked for, there is no such column or preset, or not every trial has a value of
+            ``cluster``.
     """
     from moe_mamba_asv.errors import ConfigError
     from moe_mamba_asv.evaluation.tables.breakdown import breakdown
@@ -33,16 +35,16 @@ def asked_breakdown(
 
     if preset and by:
         raise ConfigError(f"--table {preset} and --by {by[0]}", wanted="one of them")
+    drawn = {"n_bootstrap": n_bootstrap, "seed": seed, "cluster": cluster}
     if preset:
         return official_table(
             trials,
             preset,
             subset=subset if "subset" in trials.frame.columns else None,
             asv=asv,
-            n_bootstrap=n_bootstrap,
-            seed=seed,
+            **drawn,
         )
-    return breakdown(trials, by, asv=asv, n_bootstrap=n_bootstrap, seed=seed) if by else None
+    return breakdown(trials, by, asv=asv, **drawn) if by else None
 
 
 def write_table(table: Breakdown | Evaluation, file: Path) -> None:

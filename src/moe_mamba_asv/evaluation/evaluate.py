@@ -23,6 +23,10 @@ from moe_mamba_asv.evaluation.metrics.eer import eer_of_steps
 from moe_mamba_asv.evaluation.metrics.hull import eer_of_hull
 from moe_mamba_asv.evaluation.metrics.tdcf import AsvOperatingPoint, min_tdcf_2019, min_tdcf_2021
 from moe_mamba_asv.evaluation.result import AsvResult, AttackResult, Counts, Evaluation, GroupResult
+from moe_mamba_asv.evaluation.use.asv_trials import TandemScores
+from moe_mamba_asv.evaluation.use.calibrated import calibration_notes, judge_calibrated, stated_prior
+from moe_mamba_asv.evaluation.use.decide import decide
+from moe_mamba_asv.evaluation.use.tandem import judge_tandem
 from moe_mamba_asv.evaluation.what_if import shares_of_errors, what_if, without_each_attack
 from moe_mamba_asv.scores import name_some
 
@@ -80,10 +84,14 @@ def evaluate(
     system: str = "",
     wanted_eers: Mapping[str, float] | None = None,
     cluster: str | None = None,
+    prior: float | None = None,
+    threshold: float | None = None,
+    tandem: TandemScores | None = None,
 ) -> Evaluation:
     """Judge one system.
 
-    Scores are never flipped: an EER above one half is reported as it is, with a warning.
+    Scores are never flipped: an EER above one half is reported as it is, with a warning. Where the scores have
+    log-likelihood ratios beside them, these are judged too.
 
     Args:
         trials: what `join` answers.
@@ -94,17 +102,24 @@ def evaluate(
         wanted_eers: by attack id, for `what_if`.
         cluster: column whose values are drawn in place of single trials, such as ``speaker``: the intervals then speak
             of other speakers too, and are wider.
+        prior: share of bona fide audio that calibrated scores shall suppose; None takes what the score file states, or
+            one half.
+        threshold: for decisions, on the scale of the scores; None takes what the calibration implies at the prior.
+        tandem: what `pair_scores` answers, for a-DCF and t-EER; the a-DCF takes the threshold of the decisions that was
+            asked for, or that of the EER.
 
     Raises:
         ScoreError: the ASV scores cannot be used.
-        ConfigError: an EER is wanted of an attack that is not there, or the corpus does not have the column.
+        ConfigError: an EER is wanted of an attack that is not there, the corpus does not have the column, a prior is
+            stated for scores that are not calibrated, or a threshold is not finite.
     """
-    _refuse_unknown_cluster(trials, cluster)
+    refuse_unknown_cluster(trials, cluster)
     judge = _Judge(trials, n_bootstrap, np.random.default_rng(seed), cluster)
     steps = det_steps(trials.bonafide_scores, trials.spoof_scores)
     whole = judge.judge_steps(steps, ~trials.is_bonafide)
     attacks = {name: _judge_attack(name, trials, judge) for name in trials.attack_names}
     point = asv.operating_point if asv else None
+    eer_threshold, prior = eer_of_steps(steps).threshold, stated_prior(trials, prior)
     return Evaluation(
         system=system or trials.system,
         corpus=trials.corpus,
@@ -113,7 +128,7 @@ def evaluate(
         failed=len(trials.failed),
         eer=whole.eer,
         eer_ci=whole.eer_ci,
-        threshold=eer_of_steps(steps).threshold,
+        threshold=eer_threshold,
         min_tdcf_2019=min_tdcf_2019(steps, point) if point else None,
         min_tdcf_2021=min_tdcf_2021(steps, point) if point else None,
         **judge.tdcf_intervals(~trials.is_bonafide, point),
@@ -128,12 +143,26 @@ def evaluate(
         shares_of_errors=shares_of_errors(trials),
         without_attack=without_each_attack(trials, asv=asv),
         what_if=what_if(trials, wanted_eers, asv=asv) if wanted_eers else None,
+        calibrated=judge_calibrated(trials, prior),
+        decisions=decide(trials, threshold, prior),
+        tandem=judge_tandem(tandem, eer_threshold if threshold is None else threshold) if tandem else None,
         confidence=CONFIDENCE,
         n_bootstrap=n_bootstrap,
         cluster=cluster,
         seed=seed,
-        warnings=(*trials.warnings, *_chance_warnings(whole, attacks), *_asv_warnings(trials, asv)),
-        notes=(*trials.notes, *_notes(whole, attacks), *_asv_notes(trials, asv)),
+        warnings=(
+            *trials.warnings,
+            *_chance_warnings(whole, attacks),
+            *_asv_warnings(trials, asv),
+            *(tandem.warnings if tandem else ()),
+        ),
+        notes=(
+            *trials.notes,
+            *_notes(whole, attacks),
+            *_asv_notes(trials, asv),
+            *calibration_notes(trials),
+            *(tandem.notes if tandem else ()),
+        ),
     )
 
 
@@ -151,7 +180,12 @@ def _judge_attacks_where(
     return judge.judge(np.isin(trials.attack, codes)) if codes else None
 
 
-def _refuse_unknown_cluster(trials: Trials, cluster: str | None) -> None:
+def refuse_unknown_cluster(trials: Trials, cluster: str | None) -> None:
+    """Stop where clusters shall be drawn, but not every trial has one.
+
+    Raises:
+        ConfigError: the corpus does not have the column, or not for every trial.
+    """
     if cluster is not None and (cluster not in trials.frame.columns or trials.frame[cluster].null_count()):
         raise ConfigError(
             f"trials without a {cluster}, by which the intervals were to be drawn",

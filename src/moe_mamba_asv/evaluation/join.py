@@ -29,6 +29,7 @@ class Trials:
         catalogue: what is published of the attacks.
         partition: ``train``, ``dev``, ``eval``, several joined by ``+``, or None where the corpus does not tell.
         system: who answered, as the score file says; empty if it does not.
+        header: all that the score file says of its system; see `ScoreTable`.
         warnings: what makes a number from these trials suspect.
         notes: choices that a reader of a number must know.
     """
@@ -43,6 +44,7 @@ class Trials:
     catalogue: Mapping[str, Attack] = field(default_factory=dict)
     partition: str | None = None
     system: str = ""
+    header: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -55,6 +57,11 @@ class Trials:
     def spoof_scores(self) -> np.ndarray:
         """Scores of the spoofed trials [spoof]."""
         return self.score[~self.is_bonafide]
+
+    @property
+    def llr(self) -> np.ndarray | None:
+        """Log-likelihood ratios beside the scores [trials], in nats; None where the scores are not calibrated."""
+        return self.frame["llr"].to_numpy() if "llr" in self.frame.columns else None
 
     def attack_scores(self, name: str) -> np.ndarray:
         """Scores of the trials of one attack [n]."""
@@ -115,6 +122,7 @@ def _to_trials(
         catalogue=corpus.attacks,
         partition="+".join(sorted(scored["partition"].drop_nulls().unique().to_list())) or None,
         system=scores.header.get("model", ""),
+        header=scores.header,
         warnings=tuple(warnings),
         notes=tuple(notes),
     )

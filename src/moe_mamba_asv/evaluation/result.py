@@ -2,14 +2,10 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-
-class Result(BaseModel):
-    """What every result is: frozen, and JSON says all of it."""
-
-    # NaN and infinity cannot be said in JSON and are no result: what is absent is None.
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+from moe_mamba_asv.evaluation.base import Result
+from moe_mamba_asv.evaluation.use.result import CalibratedResult, DecisionsResult, TandemResult
 
 
 class Counts(Result):
@@ -114,6 +110,9 @@ class Evaluation(Result):
         shares_of_errors: by attack id: which attacks the errors at the pooled threshold are of.
         without_attack: by attack id: the pooled figures with that attack left out.
         what_if: None where nobody asked.
+        calibrated: the scores as log-likelihood ratios and probabilities; None where they are not calibrated.
+        decisions: at a threshold that was asked for, or that the calibration implies; None without either.
+        tandem: in front of an ASV system; None without its score of every trial.
         confidence: of every interval.
         n_bootstrap: replicates of every interval.
         cluster: column whose values were drawn in place of single trials; None where trials were.
@@ -142,9 +141,12 @@ class Evaluation(Result):
     attacks: dict[str, AttackResult]
     known: GroupResult | None
     unknown: GroupResult | None
-    shares_of_errors: dict[str, AttackShare] = {}
-    without_attack: dict[str, Pooled] = {}
+    shares_of_errors: dict[str, AttackShare] = Field(default_factory=dict)
+    without_attack: dict[str, Pooled] = Field(default_factory=dict)
     what_if: WhatIf | None = None
+    calibrated: CalibratedResult | None = None
+    decisions: DecisionsResult | None = None
+    tandem: TandemResult | None = None
     confidence: float = Field(gt=0, lt=1)
     n_bootstrap: int
     cluster: str | None = None

@@ -7,9 +7,8 @@ import numpy as np
 from moe_mamba_asv.errors import ConfigError
 from moe_mamba_asv.evaluation.asv import AsvScores
 from moe_mamba_asv.evaluation.join import Trials
-from moe_mamba_asv.evaluation.metrics.det import DetSteps, det_steps
-from moe_mamba_asv.evaluation.metrics.eer import eer_of_steps, equal_error_rate
-from moe_mamba_asv.evaluation.metrics.tdcf import min_tdcf_2019, min_tdcf_2021
+from moe_mamba_asv.evaluation.metrics.eer import equal_error_rate
+from moe_mamba_asv.evaluation.metrics.points import point_values
 from moe_mamba_asv.evaluation.result import AttackShare, Pooled, WhatIf
 
 
@@ -37,8 +36,8 @@ def what_if(trials: Trials, wanted_eers: Mapping[str, float], *, asv: AsvScores 
         rows = trials.attack == trials.attack_names.index(name)
         score[rows] += shift_to_eer(trials.bonafide_scores, score[rows], wanted)
         reached[name] = equal_error_rate(trials.bonafide_scores, score[rows]).value
-    steps = det_steps(trials.bonafide_scores, score[~trials.is_bonafide])
-    return WhatIf(attacks=reached, now=_pooled(_steps(trials), asv), then=_pooled(steps, asv))
+    now, then = (_pooled(trials.bonafide_scores, of[~trials.is_bonafide], asv) for of in (trials.score, score))
+    return WhatIf(attacks=reached, now=now, then=then)
 
 
 def shift_to_eer(bonafide: np.ndarray, spoof: np.ndarray, wanted: float) -> float:
@@ -73,13 +72,13 @@ def without_each_attack(trials: Trials, *, asv: AsvScores | None = None) -> dict
     for number, name in enumerate(trials.attack_names):
         rest = trials.score[~trials.is_bonafide & (trials.attack != number)]
         if rest.size:
-            figures[name] = _pooled(det_steps(trials.bonafide_scores, rest), asv)
+            figures[name] = _pooled(trials.bonafide_scores, rest, asv)
     return figures
 
 
 def shares_of_errors(trials: Trials) -> dict[str, AttackShare]:
     """Of the spoofed trials that are accepted at the threshold of the pooled EER, how many are each attack's."""
-    threshold = eer_of_steps(_steps(trials)).threshold
+    threshold = equal_error_rate(trials.bonafide_scores, trials.spoof_scores).threshold
     accepted = trials.score > threshold
     total = int((accepted & ~trials.is_bonafide).sum())
     spoofed = int((~trials.is_bonafide).sum())
@@ -96,14 +95,8 @@ def shares_of_errors(trials: Trials) -> dict[str, AttackShare]:
     return shares
 
 
-def _steps(trials: Trials) -> DetSteps:
-    return det_steps(trials.bonafide_scores, trials.spoof_scores)
-
-
-def _pooled(steps: DetSteps, asv: AsvScores | None) -> Pooled:
-    point = asv.operating_point if asv else None
-    return Pooled(
-        eer=eer_of_steps(steps).value,
-        min_tdcf_2019=min_tdcf_2019(steps, point) if point else None,
-        min_tdcf_2021=min_tdcf_2021(steps, point) if point else None,
-    )
+def _pooled(bonafide: np.ndarray, spoof: np.ndarray, asv: AsvScores | None) -> Pooled:
+    if asv is None:
+        return Pooled(eer=equal_error_rate(bonafide, spoof).value, min_tdcf_2019=None, min_tdcf_2021=None)
+    eer, legacy, revised = point_values(bonafide, spoof, asv.operating_point)
+    return Pooled(eer=eer.value, min_tdcf_2019=legacy, min_tdcf_2021=revised)

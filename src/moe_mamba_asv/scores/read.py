@@ -6,6 +6,7 @@ The forms, with lines as they are (\t is a tab):
     # direction: higher = bona fide
     utterance\tscore\terror
     LA_E_2834763\t-8.55801487\t
+                                                   of a calibrated system \tllr\tprobability follow in each row
 
     LA_E_2834763 A11 spoof -8.558014869689941      ASVspoof 2019 and AASIST: UTTERANCE ATTACK KEY SCORE
     LA_E_9332881 -4.25                             ASVspoof 2021: UTTERANCE SCORE; also the ``scores.txt`` of the
@@ -29,7 +30,16 @@ import polars as pl
 
 from moe_mamba_asv.errors import ScoreError
 from moe_mamba_asv.scores.rows import MAX_LINE_CHARS, numbers, read_head, read_rows, refuse_binary, shorten
-from moe_mamba_asv.scores.table import ASVSPOOF5_COLUMN_LINE, COLUMN_LINE, DIRECTION, MAGIC, ScoreTable, name_some
+from moe_mamba_asv.scores.table import (
+    ASVSPOOF5_COLUMN_LINE,
+    CALIBRATED_COLUMN_LINE,
+    CALIBRATED_COLUMNS,
+    COLUMN_LINE,
+    DIRECTION,
+    MAGIC,
+    ScoreTable,
+    name_some,
+)
 from moe_mamba_asv.scores.tabular import (
     PARQUET_MAGIC,
     SEPARATORS,
@@ -173,7 +183,7 @@ def _own_layout(file: Path, first: str, lines: TextIO, number: int) -> _Layout:
     header: dict[str, str] = {}
     line = lines.readline(MAX_LINE_CHARS).rstrip("\r\n")
     number += 1
-    while line != COLUMN_LINE:
+    while line not in (COLUMN_LINE, CALIBRATED_COLUMN_LINE):
         key, colon, value = line.removeprefix("# ").partition(": ")
         if not line.startswith("# ") or not colon or len(header) == _MAX_HEADER_LINES:
             wanted = f"'# key: value' or the column line {COLUMN_LINE!r}"
@@ -184,7 +194,8 @@ def _own_layout(file: Path, first: str, lines: TextIO, number: int) -> _Layout:
     if header.get("direction", DIRECTION) != DIRECTION:
         raise ScoreError(f"{file}: scores with direction {header['direction']!r}", wanted=f"'{DIRECTION}'")
     _refuse_truncated(file)
-    return _Layout(("utterance", "score", "error"), "\t", number, header, nullable=("score", "error"))
+    columns = tuple(line.split("\t"))
+    return _Layout(columns, "\t", number, header, nullable=columns[1:])
 
 
 def _to_table(file: Path, rows: pl.DataFrame, header: dict[str, str]) -> ScoreTable:
@@ -194,8 +205,19 @@ def _to_table(file: Path, rows: pl.DataFrame, header: dict[str, str]) -> ScoreTa
     if not unclear.is_empty():
         line, utterance = unclear["line"][0], unclear["utterance"][0]
         raise ScoreError(f"{file} line {line}: {utterance}", wanted="either a score or an error")
-    frame = pl.DataFrame({"utterance": rows["utterance"], "score": score, "error": error})
+    frame = pl.DataFrame({"utterance": rows["utterance"], "score": score, "error": error, **_calibrated(file, rows)})
     return ScoreTable(frame, header, _trials(file, rows) if "label" in rows.columns else None)
+
+
+def _calibrated(file: Path, rows: pl.DataFrame) -> dict[str, pl.Series]:
+    """What a calibration said of the scores, where the file has it."""
+    found = {name: numbers(file, rows, name) for name in CALIBRATED_COLUMNS if name in rows.columns}
+    for name, values in found.items():
+        wrong = rows.filter((values.is_null() != rows["score"].is_null()) | ~values.is_finite().fill_null(True))
+        if not wrong.is_empty():
+            got = f"{file} line {wrong['line'][0]}: {name} {wrong[name][0] or 'absent'} of {wrong['utterance'][0]}"
+            raise ScoreError(got, wanted="a finite number for every score, and none without")
+    return found
 
 
 def _trials(file: Path, rows: pl.DataFrame) -> pl.DataFrame:

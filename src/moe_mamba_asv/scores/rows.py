@@ -57,17 +57,22 @@ def read_rows(
     return rows.with_columns(pl.int_range(first_row + 1, first_row + 1 + pl.len()).alias("line"))
 
 
-def numbers(file: Path, rows: pl.DataFrame) -> pl.Series:
-    """The ``score`` column as float64; null stays null.
+def numbers(file: Path, rows: pl.DataFrame, column: str = "score") -> pl.Series:
+    """A column of text as float64; null stays null.
+
+    Args:
+        file: for the error.
+        rows: with the ``line`` of each.
+        column: which one.
 
     Raises:
-        ScoreError: a score is not a number; names the line.
+        ScoreError: something is not a number; names the line.
     """
-    score = rows["score"].cast(pl.Float64, strict=False)
-    bad = rows.filter(score.is_null() & rows["score"].is_not_null())
+    values = rows[column].cast(pl.Float64, strict=False)
+    bad = rows.filter(values.is_null() & rows[column].is_not_null())
     if not bad.is_empty():
-        raise ScoreError(f"{file} line {bad['line'][0]}: score {shorten(bad['score'][0])!r}", wanted="a number")
-    return score
+        raise ScoreError(f"{file} line {bad['line'][0]}: {column} {shorten(bad[column][0])!r}", wanted="a number")
+    return values
 
 
 def bounded_lines(file: Path) -> Iterator[str]:

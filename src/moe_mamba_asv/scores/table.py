@@ -12,6 +12,9 @@ DIRECTION = "higher = bona fide"
 #: First line of the project's own form, and the column line that ends its header.
 MAGIC = "# mma-scores 1"
 COLUMN_LINE = "utterance\tscore\terror"
+#: What a calibration adds to every score: the log-likelihood ratio, and the probability of bona fide at a prior.
+CALIBRATED_COLUMNS = ("llr", "probability")
+CALIBRATED_COLUMN_LINE = "\t".join((COLUMN_LINE, *CALIBRATED_COLUMNS))
 #: Column line of the ASVspoof 5 form.
 ASVSPOOF5_COLUMN_LINE = "filename\tcm-score"
 
@@ -25,14 +28,21 @@ class ScoreTable:
 
     Attributes:
         frame: columns ``utterance``, ``score`` (null where the file could not be scored), ``error`` (null
-            where it could); one row per input.
-        header: facts about the system: ``model``, ``model_sha256``, ``crop``, ``direction`` …
+            where it could); one row per input. Of a calibrated system also ``llr`` and ``probability``, null where
+            the score is.
+        header: facts about the system: ``model``, ``model_sha256``, ``crop``, ``direction`` …; of a calibrated one
+            also ``calibration``, ``calibrated_on`` and ``prior``.
         trials: labels that the file itself carries (2019 form), columns ``utterance``, ``attack``, ``label``.
     """
 
     frame: pl.DataFrame
     header: dict[str, str] = field(default_factory=dict)
     trials: pl.DataFrame | None = None
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether there are log-likelihood ratios beside the scores."""
+        return set(CALIBRATED_COLUMNS) <= set(self.frame.columns)
 
     @property
     def scored(self) -> pl.DataFrame:

@@ -9,6 +9,8 @@ import polars as pl
 from moe_mamba_asv.errors import ScoreError
 from moe_mamba_asv.scores.table import (
     ASVSPOOF5_COLUMN_LINE,
+    CALIBRATED_COLUMN_LINE,
+    CALIBRATED_COLUMNS,
     COLUMN_LINE,
     DIRECTION,
     MAGIC,
@@ -24,7 +26,7 @@ def write_scores(path: str | PathLike[str], table: ScoreTable, form: ScoreForm =
     """Write a score file, whole or not at all.
 
     Scores have nine significant digits, which is every float32 exactly. The project's own form keeps the header
-    and the rows that failed; no other form can, so a table with failed rows is refused there.
+    the rows that failed and what a calibration added; no other form can, so a table with failed rows is refused there.
 
     Args:
         path: replaced if it exists; its folders are made.
@@ -62,10 +64,12 @@ def _pairs(table: ScoreTable) -> list[tuple[str, str]]:
 
 def _own_lines(table: ScoreTable) -> list[str]:
     header = {"direction": DIRECTION, **table.header}
-    lines = [MAGIC, *(f"# {key}: {value}" for key, value in header.items()), COLUMN_LINE]
-    for utterance, score, error in table.frame.select("utterance", "score", "error").iter_rows():
+    column_line = CALIBRATED_COLUMN_LINE if table.is_calibrated else COLUMN_LINE
+    lines = [MAGIC, *(f"# {key}: {value}" for key, value in header.items()), column_line]
+    for utterance, score, error, *more in table.frame.select(column_line.split("\t")).iter_rows():
         reason = "" if error is None else " ".join(error.split())
-        lines.append(f"{utterance}\t{'' if score is None else format_score(score)}\t{reason}")
+        numbers = ["" if number is None else format_score(number) for number in (score, *more)]
+        lines.append("\t".join([utterance, numbers[0], reason, *numbers[1:]]))
     return lines
 
 
@@ -93,6 +97,14 @@ def _refuse_impossible(table: ScoreTable, form: ScoreForm) -> None:
     unclear = table.failed.filter(pl.col("score").is_not_null() | (pl.col("error").str.strip_chars() == ""))
     if not unclear.is_empty():
         raise ScoreError(f"unclear whether scored: {name_some(unclear['utterance'])}", wanted="a score or a reason")
+    for name in CALIBRATED_COLUMNS if table.is_calibrated else ():
+        uncalibrated = table.frame.filter(
+            (pl.col(name).is_null() != pl.col("score").is_null()) | ~pl.col(name).is_finite().fill_null(True)
+        )
+        if not uncalibrated.is_empty():
+            raise ScoreError(
+                f"no finite {name} for {name_some(uncalibrated['utterance'])}", wanted="one for each score"
+            )
     unspeakable = table.frame.filter(pl.col("utterance").str.contains(r"^$|[\t\r\n]" if form == "mma" else r"^$|\s"))
     if not unspeakable.is_empty():
         raise ScoreError(f"utterance {unspeakable['utterance'][0]!r}", wanted=f"an id that the form {form} can hold")

@@ -23,9 +23,9 @@ from moe_mamba_asv.evaluation.comparison.result import (
 from moe_mamba_asv.evaluation.comparison.significance import CONFIDENCE, SIGNIFICANCE, judge_differences
 from moe_mamba_asv.evaluation.metrics.bootstrap import interval
 from moe_mamba_asv.evaluation.metrics.bootstrap.costs import linear_costs
-from moe_mamba_asv.evaluation.metrics.det import det_steps
-from moe_mamba_asv.evaluation.metrics.eer import eer_of_steps
-from moe_mamba_asv.evaluation.metrics.tdcf import AsvOperatingPoint, min_tdcf_2019, min_tdcf_2021
+from moe_mamba_asv.evaluation.metrics.eer import equal_error_rate
+from moe_mamba_asv.evaluation.metrics.points import point_values
+from moe_mamba_asv.evaluation.metrics.tdcf import AsvOperatingPoint
 from moe_mamba_asv.evaluation.result import AsvResult, Counts
 from moe_mamba_asv.scores import name_some
 
@@ -167,11 +167,11 @@ def _groups(lineup: Lineup) -> list[_Group]:
 def _measure(
     scores: np.ndarray, stratum: np.ndarray, group: _Group, point: AsvOperatingPoint | None
 ) -> dict[ComparedMeasure, float]:
-    steps = det_steps(scores[stratum == 0], scores[np.isin(stratum, group.kinds)])
-    figures: dict[ComparedMeasure, float] = {"eer": eer_of_steps(steps).value}
-    if point is not None:
-        figures |= {"min_tdcf_2019": min_tdcf_2019(steps, point), "min_tdcf_2021": min_tdcf_2021(steps, point)}
-    return figures
+    bonafide, spoof = scores[stratum == 0], scores[np.isin(stratum, group.kinds)]
+    if point is None:
+        return {"eer": equal_error_rate(bonafide, spoof).value}
+    eer, legacy, revised = point_values(bonafide, spoof, point)
+    return {"eer": eer.value, "min_tdcf_2019": legacy, "min_tdcf_2021": revised}
 
 
 def _cluster_numbers(lineup: Lineup, cluster: str | None) -> np.ndarray | None:

@@ -12,8 +12,8 @@ import polars as pl
 from moe_mamba_asv.evaluation.asv import AsvScores
 from moe_mamba_asv.evaluation.faults.file_order import NEAR_CHANCE_EER, find_other_order
 from moe_mamba_asv.evaluation.join import Trials, join
-from moe_mamba_asv.evaluation.metrics.det import det_steps
-from moe_mamba_asv.evaluation.metrics.eer import eer_of_steps
+from moe_mamba_asv.evaluation.metrics.deciding import deciding_steps
+from moe_mamba_asv.evaluation.metrics.eer import equal_error_rate
 from moe_mamba_asv.scores import ScoreTable, name_some
 from moe_mamba_asv.types import Corpus
 
@@ -181,7 +181,7 @@ def _of_values(trials: Trials) -> Iterator[Fault]:
 
 def _tied_at_threshold(trials: Trials) -> tuple[int, float]:
     """How many trials move together at the EER, and by how much that leaves it open; zeros where it does not."""
-    steps = det_steps(trials.bonafide_scores, trials.spoof_scores)
+    steps = deciding_steps(trials.bonafide_scores, trials.spoof_scores)
     imbalance = steps.misses * steps.spoof - steps.false_alarms * steps.bonafide
     step = int(np.searchsorted(imbalance, 0))
     missed = int(steps.misses[step] - steps.misses[step - 1])
@@ -194,7 +194,7 @@ def _tied_at_threshold(trials: Trials) -> tuple[int, float]:
 
 def _of_skill(trials: Trials, scores: ScoreTable) -> Iterator[Fault]:
     """Shuffled, reversed or simply useless; at most one of them."""
-    eer = eer_of_steps(det_steps(trials.bonafide_scores, trials.spoof_scores)).value
+    eer = equal_error_rate(trials.bonafide_scores, trials.spoof_scores).value
     other = find_other_order(trials, scores)
     if other:
         shift = f", shifted by {other.shift_rows} rows" if other.shift_rows else ""

@@ -12,6 +12,7 @@ from moe_mamba_asv.errors import ConfigError
 from moe_mamba_asv.evaluation.join import Trials
 from moe_mamba_asv.evaluation.metrics.bootstrap import POOLED
 from moe_mamba_asv.scores import name_some
+from moe_mamba_asv.scores.table import CALIBRATED_COLUMNS
 from moe_mamba_asv.types import Label
 
 #: Level of trials of which the corpus does not tell.
@@ -20,6 +21,7 @@ NOT_GIVEN = "(not given)"
 SPOOF_ONLY = ("attack", "attack_tag", "kind", "known", "vocoder")
 #: Column that the axis ``duration`` is made of.
 DURATION_COLUMN = "duration_s"
+_NOT_LEVELS = ("path", "score", "utterance", *CALIBRATED_COLUMNS)
 _QUARTILES = (0.25, 0.5, 0.75)
 
 
@@ -111,7 +113,7 @@ def _values(trials: Trials, axis: Axis) -> tuple[pl.Series, list[str]]:
             return _bin_durations(trials, axis.edges_s)
         case name if name in trials.frame.columns:
             return trials.frame[name].cast(pl.String), []
-    there = [name for name in trials.frame.columns if name not in ("path", "score", "utterance")]
+    there = [name for name in trials.frame.columns if name not in _NOT_LEVELS]
     derived = ["kind", "known"] if trials.catalogue else []
     raise ConfigError(f"{trials.corpus} has no {axis.name!r} to break down by", wanted=", ".join([*derived, *there]))
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from moe_mamba_asv.errors import ConfigError
 from moe_mamba_asv.evaluation.asv import AsvScores
-from moe_mamba_asv.evaluation.evaluate import CONFIDENCE
+from moe_mamba_asv.evaluation.evaluate import CONFIDENCE, refuse_unknown_cluster
 from moe_mamba_asv.evaluation.join import Trials
 from moe_mamba_asv.evaluation.metrics.bootstrap import POOLED
 from moe_mamba_asv.evaluation.metrics.dcf import DcfCosts
@@ -30,6 +30,7 @@ def breakdown(
     dcf: DcfCosts | None = None,
     n_bootstrap: int = 1000,
     seed: int = 0,
+    cluster: str | None = None,
     caption: str = "",
 ) -> Breakdown:
     """Judge every level of an attribute, or every pair of levels of two.
@@ -48,12 +49,16 @@ def breakdown(
         dcf: costs of the countermeasure alone; with them come ``min_dcf``, ``act_dcf`` and ``cllr``.
         n_bootstrap: replicates of every interval; 0 leaves the intervals out.
         seed: of the bootstrap.
+        cluster: column whose values are drawn in place of single trials, such as ``speaker``; cells whose trials are
+            all of one have no intervals.
         caption: what the table is; empty takes its axes and split.
 
     Raises:
-        ConfigError: no axis, more than two or the same twice, one that the trials do not have, or too many levels.
+        ConfigError: no axis, more than two or the same twice, one that the trials do not have, or too many levels;
+            trials without a value of ``cluster``.
         ScoreError: the ASV scores cannot be used.
     """
+    refuse_unknown_cluster(trials, cluster)
     axes = [Axis(name=axis) if isinstance(axis, str) else axis for axis in by]
     if len({axis.name for axis in axes}) != len(axes) or len(axes) not in (1, 2):
         names = ", ".join(axis.name for axis in axes)
@@ -62,7 +67,7 @@ def breakdown(
     if prod(len(axis.names) + 1 for axis in levels) > _MOST_CELLS:
         sizes = " x ".join(f"{len(axis.names):,} of {axis.axis.name}" for axis in levels)
         raise ConfigError(f"{sizes}: that is no table", wanted=f"{_MOST_CELLS:,} cells or fewer")
-    cells = CellJudge(trials, levels, asv, dcf, n_bootstrap, np.random.default_rng(seed)).cells()
+    cells = CellJudge(trials, levels, asv, dcf, n_bootstrap, np.random.default_rng(seed), cluster).cells()
     split = _split(trials)
     return Breakdown(
         caption=caption or f"{trials.corpus}, {split}, by {' and '.join(axis.name for axis in axes)}",
@@ -74,9 +79,10 @@ def breakdown(
         asv=AsvResult(**asdict(asv.operating_point)) if asv else None,
         confidence=CONFIDENCE,
         n_bootstrap=n_bootstrap,
+        cluster=cluster,
         seed=seed,
         warnings=(*trials.warnings, *_warnings(trials, asv, cells)),
-        notes=(*trials.notes, *_notes(asv, dcf, cells)),
+        notes=(*trials.notes, *_notes(asv, dcf, cells, cluster if n_bootstrap else None)),
     )
 
 
@@ -106,7 +112,7 @@ def _warnings(trials: Trials, asv: AsvScores | None, cells: list[Cell]) -> list[
     return warnings
 
 
-def _notes(asv: AsvScores | None, dcf: DcfCosts | None, cells: list[Cell]) -> list[str]:
+def _notes(asv: AsvScores | None, dcf: DcfCosts | None, cells: list[Cell], cluster: str | None) -> list[str]:
     notes = []
     if asv and any("min_tdcf_2019" in cell.figures for cell in cells):
         notes.append(
@@ -120,4 +126,6 @@ def _notes(asv: AsvScores | None, dcf: DcfCosts | None, cells: list[Cell]) -> li
         )
     if any(cell.figures and cell.figures["eer"] == Figure(value=0.0, ci=(0.0, 0.0)) for cell in cells):
         notes.append("where no errors were made, a bootstrap cannot tell how far the EER is above zero")
+    if cluster and any(cell.figures and cell.figures["eer"].ci is None for cell in cells):
+        notes.append(f"no intervals where all trials are of one {cluster}")
     return notes

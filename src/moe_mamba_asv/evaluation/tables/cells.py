@@ -9,12 +9,24 @@ import numpy as np
 from moe_mamba_asv.evaluation.asv import AsvScores
 from moe_mamba_asv.evaluation.evaluate import CONFIDENCE
 from moe_mamba_asv.evaluation.join import Trials
-from moe_mamba_asv.evaluation.metrics.bootstrap import POOLED, Replicates, stratified_bootstrap
+from moe_mamba_asv.evaluation.metrics.bootstrap import (
+    POOLED,
+    Replicates,
+    Spoken,
+    clustered_bootstrap,
+    stratified_bootstrap,
+)
 from moe_mamba_asv.evaluation.metrics.cllr import cllr
 from moe_mamba_asv.evaluation.metrics.dcf import DcfCosts, act_dcf, min_dcf
-from moe_mamba_asv.evaluation.metrics.det import det_steps
+from moe_mamba_asv.evaluation.metrics.deciding import CostWeights, deciding_steps
 from moe_mamba_asv.evaluation.metrics.eer import eer_of_steps
-from moe_mamba_asv.evaluation.metrics.tdcf import min_tdcf_2019, min_tdcf_2021
+from moe_mamba_asv.evaluation.metrics.tdcf import (
+    AsvOperatingPoint,
+    min_tdcf_2019,
+    min_tdcf_2021,
+    tdcf_weights_2019,
+    tdcf_weights_2021,
+)
 from moe_mamba_asv.evaluation.tables.axes import Levels
 from moe_mamba_asv.evaluation.tables.result import Cell, Figure, Measure
 
@@ -33,6 +45,7 @@ class CellJudge:
         dcf: for ``min_dcf``, ``act_dcf`` and ``cllr``; None leaves them out.
         n_bootstrap: replicates; 0 leaves the intervals out.
         rng: the only source of chance.
+        cluster: column whose values are drawn in place of single trials; None draws trials.
     """
 
     trials: Trials
@@ -41,6 +54,7 @@ class CellJudge:
     dcf: DcfCosts | None
     n_bootstrap: int
     rng: np.random.Generator
+    cluster: str | None = None
 
     def cells(self) -> list[Cell]:
         """All cells, pooled ones included, the last axis fastest."""
@@ -58,17 +72,32 @@ class CellJudge:
         return conditions, tuple(of_spoof if any(of_spoof) else [True for _ in of_spoof])
 
     def _judge_block(self, block: list[_Place]) -> dict[_Place, Cell]:
-        bonafide = self._scores(block[0], of_bonafide=True)
-        spoof = {place: self._scores(place, of_bonafide=False) for place in block}
+        bonafide = self._rows(block[0], of_bonafide=True)
+        spoof = {place: self._rows(place, of_bonafide=False) for place in block}
         names = {place: POOLED if self._pools_block(place) else str(number) for number, place in enumerate(block)}
-        groups = {names[place]: of for place, of in spoof.items() if names[place] != POOLED and of.size}
+        groups = {names[place]: rows for place, rows in spoof.items() if names[place] != POOLED and rows.any()}
         replicates = None
-        if self.n_bootstrap and bonafide.size and groups:
+        if self.n_bootstrap and bonafide.any() and groups:
             point = self.asv.operating_point if self.asv and any(map(self._has_tdcf, block)) else None
-            replicates = stratified_bootstrap(
-                bonafide, groups, replicates=self.n_bootstrap, rng=self.rng, asv=point, dcf=self.dcf
-            )
-        return {place: self._cell(place, bonafide, spoof[place], names[place], replicates) for place in block}
+            replicates = self._replicates(bonafide, groups, point)
+        score = self.trials.score
+        return {
+            place: self._cell(place, score[bonafide], score[spoof[place]], names[place], replicates) for place in block
+        }
+
+    def _replicates(
+        self, bonafide: np.ndarray, groups: dict[str, np.ndarray], point: AsvOperatingPoint | None
+    ) -> Replicates | None:
+        """Figures of resampled trials, or of resampled clusters; None where there is one cluster only."""
+        chosen = {"replicates": self.n_bootstrap, "rng": self.rng, "asv": point, "dcf": self.dcf}
+        score = self.trials.score
+        if self.cluster is None:
+            return stratified_bootstrap(score[bonafide], {name: score[of] for name, of in groups.items()}, **chosen)
+        of_trial = self.trials.frame[self.cluster].to_numpy()
+        if np.unique(of_trial[np.logical_or.reduce([bonafide, *groups.values()])]).size < 2:
+            return None
+        spoken = {name: Spoken(score[of], of_trial[of]) for name, of in groups.items()}
+        return clustered_bootstrap(Spoken(score[bonafide], of_trial[bonafide]), spoken, **chosen)
 
     def _cell(
         self, place: _Place, bonafide: np.ndarray, spoof: np.ndarray, group: str, replicates: Replicates | None
@@ -86,7 +115,13 @@ class CellJudge:
         return Cell(levels=levels, n_bonafide=bonafide.size, n_spoof=spoof.size, figures=figures)
 
     def _measure(self, bonafide: np.ndarray, spoof: np.ndarray, has_tdcf: bool) -> dict[Measure, float]:
-        steps = det_steps(bonafide, spoof)
+        costs: list[CostWeights] = []
+        if self.asv and has_tdcf:
+            point = self.asv.operating_point
+            costs += [(0.0, *tdcf_weights_2019(point)), tdcf_weights_2021(point)]
+        if self.dcf:
+            costs.append((0.0, self.dcf.miss_weight, self.dcf.fa_weight))
+        steps = deciding_steps(bonafide, spoof, costs)
         values: dict[Measure, float] = {"eer": eer_of_steps(steps).value}
         if self.asv and has_tdcf:
             values["min_tdcf_2019"] = min_tdcf_2019(steps, self.asv.operating_point)
@@ -97,12 +132,12 @@ class CellJudge:
             values["cllr"] = cllr(bonafide, spoof)
         return values
 
-    def _scores(self, place: _Place, *, of_bonafide: bool) -> np.ndarray:
+    def _rows(self, place: _Place, *, of_bonafide: bool) -> np.ndarray:
         rows = self.trials.is_bonafide == of_bonafide
         for index, axis in zip(place, self.axes, strict=True):
             if index is not None and not (of_bonafide and axis.spoof_only):
                 rows = rows & (axis.codes == index)
-        return self.trials.score[rows]
+        return rows
 
     def _pools_block(self, place: _Place) -> bool:
         of_spoof = [index is None for index, axis in zip(place, self.axes, strict=True) if axis.spoof_only]

@@ -23,6 +23,8 @@ _HEADS: dict[Measure, str] = {
     "cllr": "Cllr (bits)",
 }
 _NOTHING = "–"
+#: What an evaluation and a table of it say alike.
+_SHARED = {"system", "corpus", "confidence", "n_bootstrap", "cluster", "seed", "warnings", "notes"}
 _LATEX = {
     **{char: f"\\{char}" for char in "{}$&#_%"},
     **{"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"},
@@ -115,6 +117,7 @@ def _lay_out(table: Breakdown) -> _Layout:
     caption = f"{table.system}: {table.caption}" if table.system else table.caption
     if table.n_bootstrap:
         caption += f". In brackets: {table.confidence:.0%} intervals of {table.n_bootstrap:,} bootstrap replicates"
+        caption += f", drawn by {table.cluster}" if table.cluster else ""
     remarks = [*(f"Warning: {warning}" for warning in table.warnings), *_reasons(table), *table.notes]
     return _Layout(caption, heads, rows, remarks)
 
@@ -219,7 +222,7 @@ def _as_breakdown(table: Breakdown | Evaluation) -> Breakdown:
     cells.append(Cell(levels=(POOLED,), n_bonafide=bonafide, n_spoof=table.counts.spoof, figures=pooled))
     levels = tuple(cell.levels[0] for cell in cells)
     split = table.partition or "partition not given"
-    shared = table.model_dump(include={"system", "corpus", "confidence", "n_bootstrap", "seed", "warnings", "notes"})
+    shared = table.model_dump(include=_SHARED)
     return Breakdown(
         **shared,
         caption=f"{table.corpus}, {split}",

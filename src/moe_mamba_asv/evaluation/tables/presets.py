@@ -90,6 +90,7 @@ def official_table(
     subset: str | None = None,
     n_bootstrap: int = 1000,
     seed: int = 0,
+    cluster: str | None = None,
 ) -> Breakdown:
     """Judge one system as the organisers' table does.
 
@@ -100,9 +101,10 @@ def official_table(
         subset: phase of ASVspoof 2021; None takes ``eval``, which published figures are of.
         n_bootstrap: replicates of every interval; 0 leaves the intervals out.
         seed: of the bootstrap.
+        cluster: see `breakdown`.
 
     Raises:
-        ConfigError: there is no such preset or subset.
+        ConfigError: there is no such preset or subset; trials without a value of ``cluster``.
         ScoreError: trials of another corpus, partition or subset.
     """
     preset = find_preset(name)
@@ -117,7 +119,8 @@ def official_table(
     if wanted is not None:
         trials = _only_subset(trials, preset, wanted)
         caption += f", subset {wanted}" + ("" if wanted == preset.subset else f" (published figures: {preset.subset})")
-    return breakdown(trials, preset.axes, asv=asv, dcf=preset.dcf, n_bootstrap=n_bootstrap, seed=seed, caption=caption)
+    drawn = {"n_bootstrap": n_bootstrap, "seed": seed, "cluster": cluster}
+    return breakdown(trials, preset.axes, asv=asv, dcf=preset.dcf, caption=caption, **drawn)
 
 
 def _only_subset(trials: Trials, preset: Preset, subset: str) -> Trials:

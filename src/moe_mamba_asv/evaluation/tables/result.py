@@ -16,7 +16,8 @@ class Figure(Result):
 
     Attributes:
         value: error rates are fractions.
-        ci: interval at the table's confidence; None without bootstrap, and for ``act_dcf`` and ``cllr``.
+        ci: interval at the table's confidence; None without bootstrap, where all trials are of one cluster, and
+            for ``act_dcf`` and ``cllr``.
     """
 
     value: float
@@ -71,6 +72,7 @@ class Breakdown(Result):
         asv: the speaker verification behind the t-DCF; None without ASV scores.
         confidence: of every interval.
         n_bootstrap: replicates of every interval; 0 if there are none.
+        cluster: column whose values were drawn in place of single trials; None where trials were.
         seed: of the bootstrap.
         warnings: what makes the figures suspect.
         notes: choices that a reader must know.
@@ -85,6 +87,7 @@ class Breakdown(Result):
     asv: AsvResult | None
     confidence: float = Field(gt=0, lt=1)
     n_bootstrap: int
+    cluster: str | None = None
     seed: int
     warnings: tuple[str, ...]
     notes: tuple[str, ...]

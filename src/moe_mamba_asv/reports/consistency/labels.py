@@ -9,7 +9,7 @@ from moe_mamba_asv.reports.consistency.result import Claim, Operand
 
 _ID = r"(?<![A-Za-z0-9])A(?:0[1-9]|1[0-9])(?![0-9A-Za-z])"
 _SPAN = rf"{_ID}(?:\s*(?:-|–|—|~|to|through|至|到)\s*{_ID})?"
-_IDS = rf"(?P<ids>{_SPAN}(?:\s*(?:,\s*and|,|，|、|/|and|和|与|及|&)\s*{_SPAN})*)"
+_IDS = rf"(?P<ids>{_SPAN}(?:\s*(?:,\s*and|,|，|、|/|and|和|与|及|&)\s*{_SPAN}){{0,18}})"
 _KNOWN = r"(?P<label>known|seen|unknown|unseen|已知|未知|未见过|未见)"
 _THEM = r"(?:\s*的?\s*(?:spoof(?:ing)?\s+)?(?:attacks?|攻击(?:类型)?))"
 _TRAINING = r"(?P<label>训练集|训练数据|训练分区|training (?:set|data|partition|attacks))"

@@ -49,6 +49,7 @@ class _Reader(HTMLParser):
         self._row_line = 1
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        del attrs  # the tag says all that is needed
         if tag == "body":
             self._unseen = 0  # the end tag of the head may be left out
         elif tag in _UNSEEN:

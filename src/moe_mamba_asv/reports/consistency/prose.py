@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from moe_mamba_asv.reports.consistency.judging import Verdict, judge_change, judge_difference, judge_mean, judge_ratio
-from moe_mamba_asv.reports.consistency.numbers import Number, find_numbers
+from moe_mamba_asv.reports.consistency.numbers import Number, count_numbers, find_numbers
 from moe_mamba_asv.reports.consistency.pairs import Pair, find_pair_around, find_pairs, in_units_of_next, list_before
 from moe_mamba_asv.reports.consistency.reading import Passage
 from moe_mamba_asv.reports.consistency.result import Claim, ClaimKind, Operand
@@ -27,17 +27,18 @@ def claims_of_passage(passage: Passage) -> Iterator[Claim]:
     """Judge the sentences of a passage one by one."""
     start = 0
     for end in [*(match.end() for match in SENTENCE_END.finditer(passage.text)), len(passage.text)]:
-        numbers = [number for number in find_numbers(passage.text[start:end]) if number.free]
-        if 2 < len(numbers) <= _MAX_NUMBERS:
-            yield from _Sentence(passage, start, passage.text[start:end], numbers).claims()
+        sentence = passage.text[start:end]
+        if 2 < count_numbers(sentence) <= _MAX_NUMBERS:
+            yield from _Sentence(passage, start, sentence).claims()
         start = end
 
 
 class _Sentence:
     """One sentence, its quantities and its claims."""
 
-    def __init__(self, passage: Passage, offset: int, text: str, numbers: list[Number]) -> None:
+    def __init__(self, passage: Passage, offset: int, text: str) -> None:
         self._passage, self._offset, self._text = passage, offset, text
+        numbers = [number for number in find_numbers(text) if number.free]
         self._kinds: dict[Number, ClaimKind] = {
             number: kind for number in numbers if (kind := claim_kind(text, number)) is not None
         }

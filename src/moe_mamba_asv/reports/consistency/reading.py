@@ -17,9 +17,11 @@ _MARKER = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)、]|#{1,6}|>)\s+")
 _SEPARATOR = re.compile(r"\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)*\|?\s*")
 _PIPE = re.compile(r"(?<!\\)\|")
 #: A longer line is data, not a sentence that a person wrote; it is left out.
-MAX_LINE = 20_000
+MAX_LINE = 10_000
 #: A line shorter than this was ended by its writer, not wrapped; wide characters count twice.
 _WRAPPED_COLUMNS = 60
+#: More wrapped lines than any paragraph has.
+_MAX_WRAPPED = 50
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def read_text(text: str) -> list[Block]:
     blocks: list[Block] = []
     prose: list[Line] = []
     rows: list[tuple[Row, bool]] = []
-    fenced = False
+    fenced = broken = False
 
     def close_prose() -> None:
         if prose:
@@ -118,11 +120,12 @@ def read_text(text: str) -> list[Block]:
             rows.append((Row(Line(number, raw.strip(), plain(raw)), cells), bool(_SEPARATOR.fullmatch(raw.strip()))))
             continue
         close_table()
-        if fenced or not raw.strip() or _MARKER.match(raw) or (prose and not _is_wrapped(prose[-1].raw)):
+        if fenced or not raw.strip() or _MARKER.match(raw) or broken or (prose and _is_ended(prose)):
             close_prose()
         if not fenced and raw.strip():
             marker = _MARKER.match(raw)
             prose.append(Line(number, raw.strip(), plain(raw[marker.end() if marker else 0 :])))
+        broken = raw.endswith("  ")
     close_prose()
     close_table()
     return blocks
@@ -138,9 +141,10 @@ def _cells(raw: str) -> tuple[str, ...] | None:
     return None
 
 
-def _is_wrapped(raw: str) -> bool:
-    columns = sum(2 if _is_wide(character) else 1 for character in raw.rstrip())
-    return columns >= _WRAPPED_COLUMNS and not raw.endswith("  ")
+def _is_ended(prose: list[Line]) -> bool:
+    """Whether the last line was ended by its writer, so that the next begins something else."""
+    columns = sum(2 if _is_wide(character) else 1 for character in prose[-1].raw)
+    return columns < _WRAPPED_COLUMNS or len(prose) >= _MAX_WRAPPED
 
 
 def _is_wide(character: str) -> bool:
