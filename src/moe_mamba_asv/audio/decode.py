@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -19,6 +20,9 @@ _TOLERATED_MISSING_S, _TOLERATED_MISSING_FRACTION = 0.1, 0.02
 #: A WAV written to a pipe holds a placeholder of this size or more instead of its length.
 _STREAMED_WAV_BYTES = 0x7FFF0000
 _BLOCK_FRAMES = 1 << 18
+#: What soundfile and PyAV raise where they cannot read on.
+SOUNDFILE_REFUSES = (soundfile.LibsndfileError, soundfile.SoundFileRuntimeError)
+PYAV_REFUSES = (FFmpegError, ValueError)
 #: FFmpeg sample formats and the value that full scale has in them.
 _FULL_SCALE = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "s64": 2.0**63, "flt": 1.0, "dbl": 1.0}
 
@@ -48,27 +52,34 @@ def decode(source: Path | bytes, *, max_duration_s: float | None = None) -> tupl
     Raises:
         AudioError: the sound cannot be used; names the file and what each decoder said.
     """
-    name = _name(source)
-    _refuse_absent(source, name)
+    name = name_of(source)
+    refuse_absent(source, name)
     try:
         channels, rate_hz = _decode_soundfile(source, name, max_duration_s)
-    except (soundfile.LibsndfileError, soundfile.SoundFileRuntimeError) as first:
+    except SOUNDFILE_REFUSES as first:
         try:
             channels, rate_hz = _decode_pyav(source, name, max_duration_s)
-        except (FFmpegError, ValueError) as second:
-            raise AudioError(
-                f"{name} cannot be decoded (soundfile: {first}; PyAV: {second})",
-                wanted="WAV, FLAC, MP3, Ogg, Opus, M4A or a video with a sound track",
-                remedy="convert it with `ffmpeg -i INPUT OUTPUT.flac`",
-            ) from second
-    return _mono(channels, name), rate_hz
+        except PYAV_REFUSES as second:
+            raise undecodable(name, first, second) from second
+    return mono(channels, name), rate_hz
 
 
-def _name(source: Path | bytes) -> str:
+def undecodable(name: str, by_soundfile: Exception, by_pyav: Exception) -> AudioError:
+    """What is said of a file that neither decoder reads."""
+    return AudioError(
+        f"{name} cannot be decoded (soundfile: {by_soundfile}; PyAV: {by_pyav})",
+        wanted="WAV, FLAC, MP3, Ogg, Opus, M4A or a video with a sound track",
+        remedy="convert it with `ffmpeg -i INPUT OUTPUT.flac`",
+    )
+
+
+def name_of(source: Path | bytes) -> str:
+    """What messages call a sound."""
     return f"sound of {len(source)} bytes" if isinstance(source, bytes) else str(source)
 
 
-def _refuse_absent(source: Path | bytes, name: str) -> None:
+def refuse_absent(source: Path | bytes, name: str) -> None:
+    """Raise `AudioError` where there is no file, or nothing in it."""
     if not isinstance(source, bytes) and not source.is_file():
         raise AudioError(f"{name} is not a file", wanted="a sound file", remedy="check the path")
     size = len(source) if isinstance(source, bytes) else source.stat().st_size
@@ -82,17 +93,42 @@ def _open(source: Path | bytes) -> str | io.BytesIO:
 
 def _decode_soundfile(source: Path | bytes, name: str, max_duration_s: float | None) -> tuple[NDArray, int]:
     """Samples (samples, channels) and rate in Hz through libsndfile."""
+    return _gather(soundfile_blocks(source, name), name, max_duration_s)
+
+
+def _decode_pyav(source: Path | bytes, name: str, max_duration_s: float | None) -> tuple[NDArray, int]:
+    """Samples (samples, channels) and rate in Hz through FFmpeg."""
+    return _gather(pyav_blocks(source, name), name, max_duration_s)
+
+
+def _gather(decoded: Iterator[tuple[NDArray, int]], name: str, max_duration_s: float | None) -> tuple[NDArray, int]:
+    blocks: list[NDArray] = []
+    num_frames, rate_hz = 0, 0
+    for block, rate_hz in decoded:
+        blocks.append(block)
+        num_frames += len(block)
+        _refuse_long(name, num_frames, rate_hz, max_duration_s)
+    return np.concatenate(blocks), rate_hz
+
+
+def soundfile_blocks(source: Path | bytes, name: str) -> Iterator[tuple[NDArray, int]]:
+    """Decode through libsndfile, block by block: (samples, channels) and the rate in Hz.
+
+    The first block is empty: it tells the number of channels also where there are no samples.
+
+    Raises:
+        AudioError: after the last block, if the file is truncated.
+        SOUNDFILE_REFUSES: libsndfile cannot open it or read on.
+    """
     with soundfile.SoundFile(_open(source)) as file:
         rate_hz = file.samplerate
-        blocks: list[NDArray] = []
         num_frames = 0
+        yield np.zeros((0, file.channels), np.float32), rate_hz
         while len(block := file.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)):
-            blocks.append(block)
             num_frames += len(block)
-            _refuse_long(name, num_frames, rate_hz, max_duration_s)
+            yield block, rate_hz
         promised = max(file.frames if file.frames < 2**62 else 0, _frames_wav_header_promises(file))
         _refuse_truncated(name, num_frames, promised, rate_hz)
-        return np.concatenate([*blocks, np.zeros((0, file.channels), np.float32)]), rate_hz
 
 
 def _frames_wav_header_promises(file: soundfile.SoundFile) -> int:
@@ -103,26 +139,30 @@ def _frames_wav_header_promises(file: soundfile.SoundFile) -> int:
     return round(file.frames * int(logged[1]) / int(logged[2]))
 
 
-def _decode_pyav(source: Path | bytes, name: str, max_duration_s: float | None) -> tuple[NDArray, int]:
-    """Samples (samples, channels) and rate in Hz through FFmpeg."""
+def pyav_blocks(source: Path | bytes, name: str) -> Iterator[tuple[NDArray, int]]:
+    """Decode through FFmpeg, frame by frame, as `soundfile_blocks` does.
+
+    Raises:
+        AudioError: after the last block, if the file is truncated.
+        PYAV_REFUSES: FFmpeg cannot open it or read on, or it holds no sound that can be read.
+    """
     with av.open(_open(source), mode="r") as container:
         if not container.streams.audio:
             raise ValueError("no sound track")
         stream = container.streams.audio[0]
         rate_hz = stream.rate
-        blocks: list[NDArray] = []
         num_frames = 0
+        yield np.zeros((0, stream.channels), np.float32), rate_hz
         for frame in container.decode(stream):
             if frame.sample_rate != rate_hz:
                 raise ValueError(f"the sampling rate changes from {rate_hz} to {frame.sample_rate} Hz")
-            blocks.append(_frame_samples(frame))
-            num_frames += len(blocks[-1])
-            _refuse_long(name, num_frames, rate_hz, max_duration_s)
+            block = _frame_samples(frame)
+            num_frames += len(block)
+            yield block, rate_hz
         promised = 0
         if container.format.name in _STORED_DURATION and stream.duration and stream.time_base:
             promised = round(stream.duration * stream.time_base * rate_hz)
         _refuse_truncated(name, num_frames, promised, rate_hz)
-        return np.concatenate([*blocks, np.zeros((0, stream.channels), np.float32)]), rate_hz
 
 
 def _frame_samples(frame: av.AudioFrame) -> NDArray[np.float64]:
@@ -154,8 +194,8 @@ def _refuse_truncated(name: str, num_frames: int, promised_frames: int, rate_hz:
         )
 
 
-def _mono(channels: NDArray, name: str) -> NDArray[np.float32]:
-    """Mean of the channels, finite, at least one sample."""
+def mono(channels: NDArray, name: str) -> NDArray[np.float32]:
+    """Mean of the channels of (samples, channels), finite, at least one sample; else `AudioError`."""
     if len(channels) == 0:
         raise AudioError(f"{name} holds no samples", wanted="at least one sample", remedy="fetch or write it again")
     waveform = channels.mean(axis=1, dtype=np.float64).astype(np.float32)

@@ -1,20 +1,26 @@
 """`mma score`: give each file a score."""
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from moe_mamba_asv.cli.terminal import SOME_FAILED, console, expected_errors, print_json, progress_bar, stderr
+from moe_mamba_asv.cli.score_answer import answers_of, tell_answers
+from moe_mamba_asv.cli.terminal import DONE, SOME_FAILED, console, expected_errors, print_json, progress_bar, stderr
 
 if TYPE_CHECKING:
     import polars as pl
 
     from moe_mamba_asv.evaluation.calibration.calibration import Calibration
     from moe_mamba_asv.scores import ScoreTable
+    from moe_mamba_asv.scoring.answer import Answer
     from moe_mamba_asv.scoring.inputs import Input
+    from moe_mamba_asv.scoring.predictor import Predictor
 
+_LONG, _CLUSTER = "With --long", "On a cluster"
 _HELP = """Score audio: higher = bona fide.
 
 Examples:
@@ -22,6 +28,15 @@ Examples:
     mma score call.m4a interviews/ --model demo/run --out scores.tsv
 
     mma score --corpus asvspoof2019-la --root /data/LA --partition eval --model AASIST.pth --out scores.tsv
+
+Without --out each recording gets an answer in words: verdict and probability where the model has a calibration, how it
+is unlike what the model knows where it has a profile (`mma profile`), and what all of it rests on.
+
+    mma score hour.mp3 --long --model demo/run --timeline hour.svg
+
+    mma score /data/calls --engine ray --address auto --actors 8 --model demo/run --out scores.tsv
+
+--long lays windows over a whole recording, gives silence no vote, and pools them. --engine ray scores on a cluster.
 
 With a calibration beside the model (`mma calibrate`), each score also gets its log-likelihood ratio and the probability
 of bona fide, here where 1 % of all audio is: `mma score call.m4a --model demo/run --out scores.tsv --prior 0.01`
@@ -44,6 +59,28 @@ def score(
     prior: Annotated[
         float | None, typer.Option(help="Share of bona fide in all audio, for a calibrated model.", show_default="0.5")
     ] = None,
+    long: Annotated[bool, typer.Option("--long", help="A timeline of windows over each recording.")] = False,
+    hop: Annotated[
+        float | None,
+        typer.Option(help="Seconds from window to window; half a window without it.", rich_help_panel=_LONG),
+    ] = None,
+    min_speech: Annotated[
+        float, typer.Option(min=0, max=1, help="Least share of speech that has a vote.", rich_help_panel=_LONG)
+    ] = 0.25,
+    lowest: Annotated[
+        int, typer.Option(min=1, help="Windows most like spoof that are averaged.", rich_help_panel=_LONG)
+    ] = 5,
+    timeline: Annotated[
+        Path | None, typer.Option(help="Draw one recording's timeline as SVG.", rich_help_panel=_LONG)
+    ] = None,
+    engine: Annotated[
+        Literal["local", "ray"], typer.Option(help="Where to score.", rich_help_panel=_CLUSTER)
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(help="Of a Ray cluster, or auto; without it one starts here.", rich_help_panel=_CLUSTER),
+    ] = None,
+    actors: Annotated[int, typer.Option(min=1, help="That score at once.", rich_help_panel=_CLUSTER)] = 1,
     batch_size: Annotated[int, typer.Option(min=1, help="Clips a forward pass.")] = 8,
     device: Annotated[str, typer.Option(help="PyTorch device: cpu, cuda, mps …")] = "cpu",
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
@@ -52,18 +89,68 @@ def score(
     from moe_mamba_asv.evaluation.calibration.table import DEFAULT_PRIOR, calibrate_table
     from moe_mamba_asv.models.hub import find_model
 
+    if long:
+        _refuse_with_long(corpus=corpus, prior=prior, engine=engine, form=form)
+        with expected_errors():
+            answered = _score_long(
+                paths or [], model, device, (hop, min_speech, lowest, batch_size), out, timeline, as_json
+            )
+        raise typer.Exit(DONE if answered else SOME_FAILED)
     with expected_errors():
         inputs, trials = _inputs(paths, corpus, root, partition)
         path = find_model(model)
         calibration = _find_calibration(path, prior)
-        table = _score(inputs, path, batch_size, device, out)
+        if engine == "ray":
+            predictor, table = None, _score_on_cluster(inputs, path, batch_size, device, out, address, actors)
+        else:
+            predictor, table = _score(inputs, path, batch_size, device, out)
         if calibration is not None:
             table = calibrate_table(table, calibration, prior=DEFAULT_PRIOR if prior is None else prior)
         if out is not None:
             _write(out, table, trials, form)
-    _tell(table, out, as_json)
+        answers = None
+        if out is None and predictor is not None:
+            answers = answers_of(inputs, table, predictor, path, calibration, prior or DEFAULT_PRIOR)
+    _tell(table, out, as_json, answers)
+    if answers is not None and predictor is not None and not as_json:
+        tell_answers(answers, predictor, calibration)
     if len(table.failed):
         raise typer.Exit(SOME_FAILED)
+
+
+def _refuse_with_long(**given: object) -> None:
+    """What means nothing for a timeline."""
+    idle = {"corpus": None, "prior": None, "engine": "local", "form": "mma"}
+    asked = [f"--{name}" for name, value in given.items() if value != idle[name]]
+    if asked:
+        raise typer.BadParameter(f"{', '.join(asked)} means nothing for a timeline", param_hint="--long")
+
+
+def _score_long(
+    paths: list[Path],
+    model: str,
+    device: str,
+    options: tuple[float | None, float, int, int],
+    out: Path | None,
+    timeline: Path | None,
+    as_json: bool,
+) -> bool:
+    """Whether every recording was answered."""
+    from moe_mamba_asv.cli.score_long import score_long_recordings
+    from moe_mamba_asv.models.hub import find_model
+    from moe_mamba_asv.scoring.allocator import keep_freed_blocks
+    from moe_mamba_asv.scoring.inputs import inputs_from_paths
+    from moe_mamba_asv.scoring.long_audio import LongOptions
+    from moe_mamba_asv.scoring.predictor import Predictor
+
+    keep_freed_blocks()
+    predictor = Predictor(find_model(model), device=device)
+    hop_s, min_speech, lowest, batch_size = options
+    laid = LongOptions(hop_s=hop_s, min_speech=min_speech, lowest_count=lowest, batch_size=batch_size)
+    inputs = inputs_from_paths(paths)
+    return score_long_recordings(
+        inputs, predictor, laid, header=predictor.header, out=out, drawing=timeline, as_json=as_json
+    )
 
 
 def _inputs(
@@ -83,26 +170,52 @@ def _inputs(
     return inputs_from_corpus(found), found.table.select("utterance", "attack", "label")
 
 
-def _score(inputs: "list[Input]", model: Path, batch_size: int, device: str, out: Path | None) -> "ScoreTable":
+def _score(
+    inputs: "list[Input]", model: Path, batch_size: int, device: str, out: Path | None
+) -> "tuple[Predictor, ScoreTable]":
     from moe_mamba_asv.scoring.allocator import keep_freed_blocks
     from moe_mamba_asv.scoring.files import score_files
     from moe_mamba_asv.scoring.predictor import Predictor
 
     keep_freed_blocks()
     predictor = Predictor(model, device=device)
-    journal = out.with_name(out.name + ".partial") if out is not None else None
+    with _progress(len(inputs), out) as on_progress:
+        return predictor, score_files(
+            inputs, predictor, batch_size=batch_size, journal=_journal(out), on_progress=on_progress
+        )
+
+
+def _score_on_cluster(
+    inputs: "list[Input]",
+    model: Path,
+    batch_size: int,
+    device: str,
+    out: Path | None,
+    address: str | None,
+    actors: int,
+) -> "ScoreTable":
+    from moe_mamba_asv.scoring.ray_batch import Cluster, score_on_ray
+
+    cluster = Cluster(address=address, actors=actors, gpus=float(device != "cpu"))
+    with _progress(len(inputs), out) as on_progress:
+        return score_on_ray(
+            inputs, model, cluster, batch_size=batch_size, journal=_journal(out), on_progress=on_progress
+        )
+
+
+def _journal(out: Path | None) -> Path | None:
+    return out.with_name(out.name + ".partial") if out is not None else None
+
+
+@contextmanager
+def _progress(total: int, out: Path | None) -> Iterator[Callable[[int], None]]:
+    """A bar; and a word on how to go on, where there is something to go on from."""
     with progress_bar() as progress:
-        task = progress.add_task("scoring", total=len(inputs))
+        task = progress.add_task("scoring", total=total)
         try:
-            return score_files(
-                inputs,
-                predictor,
-                batch_size=batch_size,
-                journal=journal,
-                on_progress=lambda done: progress.update(task, completed=done),
-            )
+            yield lambda done: progress.update(task, completed=done)
         except KeyboardInterrupt:
-            if journal is not None:
+            if out is not None:
                 stderr.print("stopped; the same command goes on from here")
             raise
 
@@ -139,14 +252,15 @@ def _write(out: Path, table: "ScoreTable", trials: "pl.DataFrame | None", form: 
     out.with_name(out.name + ".partial").unlink(missing_ok=True)
 
 
-def _tell(table: "ScoreTable", out: Path | None, as_json: bool) -> None:
+def _tell(table: "ScoreTable", out: Path | None, as_json: bool, answers: "list[Answer] | None") -> None:
     for utterance, reason in table.failed.select("utterance", "error").iter_rows():
         stderr.print(f"[bold red]not scored:[/] {utterance}: {reason}", highlight=False, soft_wrap=True)
     if as_json:
         rows = json.loads(table.frame.write_json())
-        print_json({"header": table.header, "out": str(out) if out else None, "scores": rows})
+        told = {} if answers is None else {"answers": [one.model_dump(mode="json") for one in answers]}
+        print_json({"header": table.header, "out": str(out) if out else None, "scores": rows, **told})
         return
-    if out is None:
+    if out is None and answers is None:
         shown = ("utterance", "score", "probability") if table.is_calibrated else ("utterance", "score")
         for utterance, *values in table.scored.select(shown).iter_rows():
             numbers = "\t".join(f"{value:.6g}" for value in values)

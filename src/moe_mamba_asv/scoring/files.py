@@ -12,12 +12,12 @@ from moe_mamba_asv.errors import AudioError
 from moe_mamba_asv.scores.table import ScoreTable
 from moe_mamba_asv.scoring.inputs import Input
 from moe_mamba_asv.scoring.journal import Journal, Row, fingerprint, table_of
-from moe_mamba_asv.scoring.predictor import Predictor
+from moe_mamba_asv.scoring.scorer import Scorer
 
 
 def score_files(
     inputs: Sequence[Input],
-    predictor: Predictor,
+    predictor: Scorer,
     *,
     batch_size: int,
     journal: Path | None = None,
@@ -57,7 +57,7 @@ _Crop = NDArray[np.float32] | AudioError
 
 
 def _read_ahead(
-    pool: ThreadPoolExecutor, batches: Sequence[Sequence[Input]], predictor: Predictor
+    pool: ThreadPoolExecutor, batches: Sequence[Sequence[Input]], predictor: Scorer
 ) -> Iterator[tuple[Sequence[Input], list[_Crop]]]:
     """Decode the next batch while the model is busy with this one."""
 
@@ -72,19 +72,19 @@ def _read_ahead(
         waiting = ahead
 
 
-def score_batch(batch: Sequence[Input], predictor: Predictor) -> list[Row]:
+def score_batch(batch: Sequence[Input], predictor: Scorer) -> list[Row]:
     """Read and score a batch of inputs, one row each."""
     return _score_batch(batch, [_read(item, predictor) for item in batch], predictor)
 
 
-def _read(item: Input, predictor: Predictor) -> _Crop:
+def _read(item: Input, predictor: Scorer) -> _Crop:
     try:
         return predictor.crop(load_16k(item.path))
     except AudioError as error:
         return error
 
 
-def _score_batch(batch: Sequence[Input], crops: Sequence[_Crop], predictor: Predictor) -> list[Row]:
+def _score_batch(batch: Sequence[Input], crops: Sequence[_Crop], predictor: Scorer) -> list[Row]:
     good = [crop for crop in crops if not isinstance(crop, AudioError)]
     scores = iter(predictor.score(good) if good else [])
     rows = []

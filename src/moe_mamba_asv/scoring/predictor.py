@@ -7,10 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from moe_mamba_asv.audio.crop import fit_length
-from moe_mamba_asv.errors import AudioError
 from moe_mamba_asv.models.checkpoint import Checkpoint, file_sha256, load_checkpoint
 from moe_mamba_asv.scores import DIRECTION
+from moe_mamba_asv.scoring.scorer import scored_stretch, stretch_in_words
 
 
 class Predictor:
@@ -29,20 +28,13 @@ class Predictor:
         self.header = {
             "model": self.checkpoint.recipe,
             "model_sha256": file_sha256(path),
-            "crop": f"first {self.num_samples} samples at 16 kHz, a shorter clip repeated",
+            "crop": stretch_in_words(self.num_samples),
             "direction": DIRECTION,
         }
 
     def crop(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The stretch of a clip that is scored.
-
-        Raises:
-            AudioError: it is digital silence, of which nothing can be said.
-        """
-        cropped = fit_length(waveform, self.num_samples)
-        if not cropped.any():
-            raise AudioError("digital silence where the clip is scored", wanted="a recording of speech")
-        return cropped
+        """The stretch of a clip that is scored; see `scored_stretch`, also for the error."""
+        return scored_stretch(waveform, self.num_samples)
 
     @torch.inference_mode()
     def score(self, crops: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:

@@ -1,0 +1,82 @@
+"""`mma score FILE` without an output file: an answer that says what it rests on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from moe_mamba_asv.cli.terminal import stderr
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from moe_mamba_asv.evaluation.calibration.calibration import Calibration
+    from moe_mamba_asv.scores import ScoreTable
+    from moe_mamba_asv.scoring.answer import Answer
+    from moe_mamba_asv.scoring.inputs import Input
+    from moe_mamba_asv.scoring.predictor import Predictor
+
+
+def answers_of(
+    inputs: Sequence[Input],
+    table: ScoreTable,
+    predictor: Predictor,
+    model: Path,
+    calibration: Calibration | None,
+    prior: float,
+) -> list[Answer]:
+    """One for each input that was scored; what is unlike is measured where a profile lies beside the model."""
+    from moe_mamba_asv.audio.load import load_16k
+    from moe_mamba_asv.scoring.answer import answer
+    from moe_mamba_asv.scoring.domain import embed, profile_beside
+
+    profile = profile_beside(model, predictor.header["model_sha256"])
+    paths = {item.utterance: item.path for item in inputs}
+    found = []
+    for utterance, score in table.scored.select("utterance", "score").iter_rows():
+        unlike = None
+        if profile is not None:
+            waveform = load_16k(paths[utterance])
+            unlike = profile.unlike(waveform, embed(predictor, [waveform])[0])
+        found.append(answer(utterance, score, calibration=calibration, prior=prior, unlike=unlike))
+    return found
+
+
+def tell_answers(answers: Sequence[Answer], predictor: Predictor, calibration: Calibration | None) -> None:
+    """A line for each recording to stdout; to stderr what is unlike, and what all of it rests on."""
+    for one in answers:
+        typer.echo(_line(one))  # Rich would turn tabs into spaces
+        for reason in one.unlike or ():
+            told = f"{one.utterance} is unlike what the model knows: {reason}"
+            stderr.print(told, style="yellow", highlight=False, markup=False, soft_wrap=True)
+    for line in _grounds(answers, predictor, calibration):
+        stderr.print(line, style="dim", highlight=False, markup=False, soft_wrap=True)
+
+
+def _line(one: Answer) -> str:
+    """Name and score; of a calibrated model also probability of bona fide, log-likelihood ratio and verdict."""
+    told = f"{one.utterance}\t{one.score:.6g}"
+    if one.probability is not None and one.llr is not None:
+        told += f"\t{one.probability:.4f}\t{one.llr:+.3f}\t{one.verdict}"
+    return told
+
+
+def _grounds(answers: Sequence[Answer], predictor: Predictor, calibration: Calibration | None) -> list[str]:
+    chosen = predictor.checkpoint.selection
+    lines = [f"model {predictor.header['model']}, {predictor.header['crop']}; higher = bona fide"]
+    if chosen.get("value") is not None:
+        where = f"{chosen.get('partition')} of {chosen.get('corpus')}"
+        lines.append(f"chosen on {where}: {chosen.get('metric')} {chosen['value']:.4g}")
+    if calibration is None:
+        lines.append(
+            "not calibrated: a score alone tells no probability; `mma calibrate` learns one from scores of dev"
+        )
+    else:
+        learned = f"calibrated on {calibration.partition} of {calibration.corpus}, EER {calibration.eer:.2%}"
+        lines.append("name, score, probability of bona fide, log-likelihood ratio, verdict; evidence, not proof")
+        lines.append(f"{learned}; prior of bona fide {answers[0].prior if answers else 0.5:g}")
+    if answers and answers[0].unlike is None:
+        lines.append("no profile: whether a recording is unlike those it knows was not asked; `mma profile` makes one")
+    return lines
