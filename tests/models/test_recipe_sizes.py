@@ -15,6 +15,17 @@ SIZES = {
     "phase4": (317_065_355, 152_774_507),
 }
 
+#: Parameters, and multiply-adds of a clip of 64,600 samples in units of 10 million.
+STREAMS = {"phase1-stream": (782_448, 984), "phase1-stream-small": (104_228, 50)}
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_recipes_for_live_streams_are_as_small_as_they_say(name: str) -> None:
+    size = measure_size(load_recipe(name).model)
+    assert size.parameters == size.trainable
+    assert (size.parameters, round(size.multiply_adds / 1e7)) == STREAMS[name]
+    assert size.frame_rate_hz == pytest.approx(16_000 / 729)
+
 
 @pytest.mark.parametrize("name", SIZES)
 def test_sizes_are_those_of_the_arithmetic(name: str) -> None:

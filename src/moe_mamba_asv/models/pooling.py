@@ -1,5 +1,7 @@
 """Poolings: from frames to one vector."""
 
+import math
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import torch
@@ -42,6 +44,19 @@ PoolingConfig = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class PoolingState:
+    """What a stream carries from one frame to the next.
+
+    Attributes:
+        mean: (batch, width), float64, weighted mean of the frames so far.
+        log_weight: (batch, 1), float64, logarithm of the sum of their weights; -inf before the first.
+    """
+
+    mean: Tensor
+    log_weight: Tensor
+
+
 class Pooling(nn.Module):
     """Makes one vector of a clip's frames, whatever their number.
 
@@ -65,7 +80,41 @@ class Pooling(nn.Module):
         raise NotImplementedError
 
 
-class MeanPooling(Pooling):
+class WeightedMean(Pooling):
+    """A pooling that is a weighted mean, each frame's weight its own: the mean of all so far can be carried along."""
+
+    def logits(self, frames: Tensor) -> Tensor:
+        """Logarithm of each frame's weight, up to a constant: (batch, frames, width) to (batch, frames, 1)."""
+        raise NotImplementedError
+
+    def empty_state(self, batch: int, like: Tensor) -> PoolingState:
+        """The state before the first frame, on the device of ``like``."""
+        # float64: the mean of a day is made of millions of frames.
+        mean = like.new_zeros(batch, self.width, dtype=torch.float64)
+        return PoolingState(mean, mean.new_full((batch, 1), -torch.inf))
+
+    def stream(self, frames: Tensor, state: PoolingState, half_life: float = math.inf) -> tuple[Tensor, PoolingState]:
+        """Pool the frames so far, at each frame of the next chunk.
+
+        Args:
+            frames: (batch, frames, width), what follows the frames that made ``state``.
+            state: of `empty_state` at the start, then what the last call answered.
+            half_life: frames after which a frame counts half as much; infinite: all count alike, and what is answered
+                at a frame is what `forward` says of the clip that ends there.
+
+        Returns:
+            (batch, frames, width), and the state for the next chunk.
+        """
+        mean, log_weight, pooled = state.mean, state.log_weight, []
+        for frame, logit in zip(frames.unbind(1), self.logits(frames).unbind(1), strict=True):
+            log_weight = torch.logaddexp(log_weight - math.log(2) / half_life, logit.to(log_weight.dtype))
+            # Of an undecayed sum or a decayed one, the newest frame's share; 1 at the first, which replaces the zeros.
+            mean = torch.lerp(mean, frame.to(mean.dtype), (logit - log_weight).exp())
+            pooled.append(mean)
+        return torch.stack(pooled, dim=1).to(frames.dtype), PoolingState(mean, log_weight)
+
+
+class MeanPooling(WeightedMean):
     """Mean over time.
 
     Args:
@@ -79,6 +128,10 @@ class MeanPooling(Pooling):
     def forward(self, frames: Tensor, lengths: Tensor | None = None) -> Tensor:
         """See `Pooling`."""
         return _mean(frames, own_frames(frames, lengths))
+
+    def logits(self, frames: Tensor) -> Tensor:
+        """See `WeightedMean`: all weigh the same."""
+        return torch.zeros_like(frames[..., :1])
 
 
 class StatisticsPooling(Pooling):
@@ -104,7 +157,7 @@ class StatisticsPooling(Pooling):
         return torch.cat([mean, variance.clamp_min(_VARIANCE_FLOOR).sqrt()], dim=1)
 
 
-class AttentivePooling(Pooling):
+class AttentivePooling(WeightedMean):
     """Weighted mean over time; Linear > tanh > Linear > softmax over the clip's frames makes the weights.
 
     Paper: Okabe et al., "Attentive statistics pooling for deep speaker embedding", 2018; here without the deviation.
@@ -124,10 +177,13 @@ class AttentivePooling(Pooling):
         """See `Pooling`."""
         padding = ~own_frames(frames, lengths).unsqueeze(-1)
         frames = frames.masked_fill(padding, 0)
-        # The tanh bounds the logits, and the softmax is taken in float32 at least: no frame's weight overflows.
-        logits = self.weigh(frames).to(torch.promote_types(frames.dtype, torch.float32))
-        weights = logits.masked_fill(padding, -torch.inf).softmax(dim=1)
+        weights = self.logits(frames).masked_fill(padding, -torch.inf).softmax(dim=1)
         return (weights.to(frames.dtype) * frames).sum(1)
+
+    def logits(self, frames: Tensor) -> Tensor:
+        """See `WeightedMean`."""
+        # The tanh bounds the logits, and the softmax is taken in float32 at least: no frame's weight overflows.
+        return self.weigh(frames).to(torch.promote_types(frames.dtype, torch.float32))
 
 
 def build_pooling(config: PoolingConfig, width: int) -> Pooling:

@@ -6,10 +6,13 @@ from pydantic import Field
 
 from moe_mamba_asv.models.backends.backend import Backend
 from moe_mamba_asv.models.backends.bimamba import BiMamba, BiMambaConfig
+from moe_mamba_asv.models.backends.causal import CausalMamba, CausalMambaConfig
 from moe_mamba_asv.models.backends.moe import MoeBiMamba, MoeBiMambaConfig
 from moe_mamba_asv.models.backends.transformer import TransformerConfig, TransformerEncoder
 
-BackendConfig = Annotated[BiMambaConfig | MoeBiMambaConfig | TransformerConfig, Field(discriminator="kind")]
+BackendConfig = Annotated[
+    BiMambaConfig | CausalMambaConfig | MoeBiMambaConfig | TransformerConfig, Field(discriminator="kind")
+]
 
 
 def build_backend(config: BackendConfig, width: int) -> Backend:
@@ -17,6 +20,8 @@ def build_backend(config: BackendConfig, width: int) -> Backend:
     match config:
         case BiMambaConfig():
             return BiMamba(width, config)
+        case CausalMambaConfig():
+            return CausalMamba(width, config)
         case MoeBiMambaConfig():
             return MoeBiMamba(width, config)
         case TransformerConfig():

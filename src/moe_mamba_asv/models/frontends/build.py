@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from moe_mamba_asv.models.frontends.cascade import CascadeConfig, CascadeFrontend
+from moe_mamba_asv.models.frontends.causal_sincnet import CausalSincNetFrontend
 from moe_mamba_asv.models.frontends.frontend import Frontend
 from moe_mamba_asv.models.frontends.sincnet import SincNetConfig, SincNetFrontend
 from moe_mamba_asv.models.frontends.ssl import SslConfig, SslFrontend
@@ -25,6 +26,6 @@ def build_frontend(config: FrontendConfig, architecture: Mapping[str, Any] | Non
         case CascadeConfig():
             return CascadeFrontend(config, architecture=architecture)
         case SincNetConfig():
-            return SincNetFrontend(config)
+            return CausalSincNetFrontend(config) if config.causal else SincNetFrontend(config)
         case SslConfig():
             return SslFrontend(config, architecture=architecture)

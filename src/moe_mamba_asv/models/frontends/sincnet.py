@@ -39,6 +39,7 @@ class SincNetConfig(BaseModel):
         default=(32, 32, 64, 64, 64, 64), min_length=1, description="of each residual block; each divides time by 3"
     )
     band_channels: int = Field(default=8, ge=1, description="numbers in a frame for each band of three filters")
+    causal: bool = Field(default=False, description="whether no frame looks ahead, as scoring a live stream needs")
 
     @model_validator(mode="after")
     def _filters_exist(self) -> "SincNetConfig":
@@ -135,7 +136,8 @@ class SincNetFrontend(Frontend):
     (Jung et al., 2022). Differs from AASIST: filters are learnt; the last band may hold fewer than three filters, where
     AASIST drops the filters that are left over; no norm without effect; frames in place of graphs.
 
-    A clip too short for one frame is repeated until it has one, never zero-padded.
+    A clip too short for one frame is repeated until it has one, never zero-padded. What is causal is a
+    `CausalSincNetFrontend`.
 
     Args:
         config: size.
@@ -157,6 +159,7 @@ class SincNetFrontend(Frontend):
             nn.BatchNorm2d(config.band_channels),
             nn.SELU(inplace=True),
         )
+        self._lead_samples = config.num_taps - 1  # the filters' overlap, which is of no frame
         self.width = -(-config.num_filters // 3) * config.band_channels
         self.hop_samples = 3
         self.receptive_field_samples = config.num_taps + 2
@@ -173,7 +176,7 @@ class SincNetFrontend(Frontend):
         """
         if num_samples < SHORTEST_SAMPLES:
             raise AudioError(f"a clip of {num_samples} samples", wanted=f"at least {SHORTEST_SAMPLES}, 0.1 s")
-        return max(1, (num_samples - self.bank.num_taps + 1) // self.hop_samples)
+        return max(1, (num_samples - self._lead_samples) // self.hop_samples)
 
     def forward(self, waveforms: Tensor) -> Tensor:
         """Embed a batch: (batch, samples) to (batch, frames, width).
@@ -182,9 +185,13 @@ class SincNetFrontend(Frontend):
             AudioError: fewer than `SHORTEST_SAMPLES`.
         """
         num_samples = waveforms.shape[1]
-        needed = self.num_frames(num_samples) * self.hop_samples + self.bank.num_taps - 1
+        needed = self.num_frames(num_samples) * self.hop_samples + self._lead_samples
         if num_samples < needed:
             waveforms = waveforms.repeat(1, -(-needed // num_samples))[:, :needed]
+        return self._embed(waveforms)
+
+    def _embed(self, waveforms: Tensor) -> Tensor:
+        """`forward` for clips that are long enough."""
         maps = self.summary(self.encoder(self._stem(waveforms)))
         return maps.flatten(1, 2).transpose(1, 2)
 
