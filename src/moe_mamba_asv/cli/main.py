@@ -18,6 +18,7 @@ from moe_mamba_asv.cli import (
     recipes,
     report,
     score,
+    serve,
     train,
 )
 
@@ -54,6 +55,7 @@ for command in (
     report,
     recipes,
     export,
+    serve,
     hub,
     bench,
     doctor,
