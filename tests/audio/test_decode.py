@@ -188,3 +188,20 @@ def test_changing_sampling_rate_is_refused(tmp_path: Path) -> None:
     second = encoded_by_pyav(tmp_path / "b.aac", tone(48_000), "aac", 48_000).read_bytes()
     with pytest.raises((ValueError, FFmpegError), match="sampling rate changes"):
         decode_module._decode_pyav(first + second, "two rates", None)
+
+
+@pytest.mark.parametrize("ending", ["wav", "m3u8", "txt"])
+def test_a_playlist_has_no_other_file_read(tmp_path, ending):
+    """FFmpeg follows playlists: whoever sends one would hear files of this machine."""
+    secret = tmp_path / "secret.wav"
+    soundfile.write(secret, 0.1 * np.ones(16_000), 16_000)
+    playlists = {
+        "wav": f"ffconcat version 1.0\nfile '{secret.name}'\n",
+        "txt": f"ffconcat version 1.0\nfile '{secret}'\n",
+        "m3u8": f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{secret.name}\n#EXT-X-ENDLIST\n",
+    }
+    hostile = tmp_path / f"hostile.{ending}"
+    hostile.write_text(playlists[ending])
+    for source in (hostile, hostile.read_bytes()):
+        with pytest.raises(AudioError, match="cannot be decoded"):
+            decode(source)

@@ -25,6 +25,12 @@ SOUNDFILE_REFUSES = (soundfile.LibsndfileError, soundfile.SoundFileRuntimeError)
 PYAV_REFUSES = (FFmpegError, ValueError)
 #: FFmpeg sample formats and the value that full scale has in them.
 _FULL_SCALE = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "s64": 2.0**63, "flt": 1.0, "dbl": 1.0}
+#: What FFmpeg may take a file for, by its own names. Playlists (concat, hls, dash) are not among them: a hostile file
+#: would have other files of this machine read in its place.
+_CONTAINERS = (
+    "aac,ac3,adts,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,eac3,flac,flv,g722,gsm,matroska,webm,mov,mp4,m4a,3gp,3g2,mp2,"
+    "mp3,mpeg,mpegts,ogg,oga,spx,tta,voc,w64,wav,wv"
+)
 
 
 def decode(source: Path | bytes, *, max_duration_s: float | None = None) -> tuple[NDArray[np.float32], int]:
@@ -146,7 +152,7 @@ def pyav_blocks(source: Path | bytes, name: str) -> Iterator[tuple[NDArray, int]
         AudioError: after the last block, if the file is truncated.
         PYAV_REFUSES: FFmpeg cannot open it or read on, or it holds no sound that can be read.
     """
-    with av.open(_open(source), mode="r") as container:
+    with av.open(_open(source), mode="r", options={"format_whitelist": _CONTAINERS}) as container:
         if not container.streams.audio:
             raise ValueError("no sound track")
         stream = container.streams.audio[0]
