@@ -22,18 +22,32 @@ _NEEDED = (
     ("polars", "polars", "tables"),
     ("matplotlib", "matplotlib", "figures"),
 )
+#: Distribution, extra that brings it, what it is for.
+_OPTIONAL = (
+    ("onnxruntime", "onnx", "scoring without PyTorch"),
+    ("fastapi", "serve", "the service"),
+    ("ray", "ray", "scoring on a cluster"),
+    ("pyroomacoustics", "augment", "simulated rooms"),
+    ("piper-tts", "attacks", "neural attacks of minispoof"),
+    ("mambapy", "bench", "a peer in benchmarks"),
+    ("mlflow", "mlflow", "its records of training"),
+    ("wandb", "wandb", "its records of training"),
+)
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> None:
     """Look at this installation. Example: `mma doctor`. Exit code 1 when something is missing."""
     rows = [_look(*needed) for needed in _NEEDED]
+    optional = [_look_for_extra(*one) for one in _OPTIONAL]
     scan = _look_at_scan()
     if as_json:
-        print_json({"python": platform.python_version(), "packages": rows, "scan": scan})
+        print_json({"python": platform.python_version(), "packages": rows, "optional": optional, "scan": scan})
     else:
         table = Table("package", "version", "for", "to mend", title=f"Python {platform.python_version()}")
         for row in rows:
             table.add_row(row["package"], row["version"] or "[red]missing[/]", row["for"], row["remedy"] or "")
+        for row in optional:
+            table.add_row(row["package"], row["version"] or "not installed", row["for"], row["remedy"] or "")
         console.print(table)
         _print_scan(scan)
     if any(row["remedy"] for row in rows):
@@ -47,6 +61,15 @@ def _look(distribution: str, module: str, purpose: str) -> dict[str, str | None]
         version, remedy = importlib.metadata.version(distribution), None
     except (ImportError, OSError) as error:
         version, remedy = None, f"pip install -c constraints.txt {distribution}  ({error})"
+    return {"package": distribution, "version": version, "for": purpose, "remedy": remedy}
+
+
+def _look_for_extra(distribution: str, extra: str, purpose: str) -> dict[str, str | None]:
+    """Whether it is installed; nothing is wrong where it is not."""
+    try:
+        version, remedy = importlib.metadata.version(distribution), None
+    except importlib.metadata.PackageNotFoundError:
+        version, remedy = None, f"pip install -c constraints.txt 'moe-mamba-asv[{extra}]'"
     return {"package": distribution, "version": version, "for": purpose, "remedy": remedy}
 
 
