@@ -6,6 +6,7 @@ import platform
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from moe_mamba_asv.cli.terminal import SOME_FAILED, console, print_json
@@ -45,9 +46,9 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON."
     else:
         table = Table("package", "version", "for", "to mend", title=f"Python {platform.python_version()}")
         for row in rows:
-            table.add_row(row["package"], row["version"] or "[red]missing[/]", row["for"], row["remedy"] or "")
+            table.add_row(row["package"], row["version"] or "[red]missing[/]", row["for"], escape(row["remedy"] or ""))
         for row in optional:
-            table.add_row(row["package"], row["version"] or "not installed", row["for"], row["remedy"] or "")
+            table.add_row(row["package"], row["version"] or "not installed", row["for"], escape(row["remedy"] or ""))
         console.print(table)
         _print_scan(scan)
     if any(row["remedy"] for row in rows):
