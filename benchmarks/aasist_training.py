@@ -11,10 +11,10 @@ import sys
 import time
 
 import torch
-from aasist import PublishedAasist
 from torch.nn.functional import cross_entropy
 
 from moe_mamba_asv.audio.crop import NUM_SAMPLES
+from moe_mamba_asv.bench.aasist_plain import PublishedAasist
 from moe_mamba_asv.bench.memory import run_with_peak
 from moe_mamba_asv.models.aasist.model import Aasist, AasistConfig
 

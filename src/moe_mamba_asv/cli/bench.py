@@ -9,6 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from moe_mamba_asv.cli.bench_metrics import metrics
+from moe_mamba_asv.cli.bench_scoring import scoring
 from moe_mamba_asv.cli.terminal import console, expected_errors, print_json, progress_bar
 
 if TYPE_CHECKING:
@@ -229,4 +230,5 @@ def augment(
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     bench.command()(metrics)
+    bench.command()(scoring)
     app.add_typer(bench, name="bench")
