@@ -1,15 +1,14 @@
 """`mma score`: give each file a score."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from moe_mamba_asv.cli.score_answer import answers_of, tell_answers
-from moe_mamba_asv.cli.terminal import DONE, SOME_FAILED, console, expected_errors, print_json, progress_bar, stderr
+from moe_mamba_asv.cli.score_run import score_here, score_in_onnx, score_on_cluster, score_windows
+from moe_mamba_asv.cli.terminal import DONE, SOME_FAILED, console, expected_errors, print_json, stderr
 
 if TYPE_CHECKING:
     import polars as pl
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from moe_mamba_asv.scores import ScoreTable
     from moe_mamba_asv.scoring.answer import Answer
     from moe_mamba_asv.scoring.inputs import Input
-    from moe_mamba_asv.scoring.predictor import Predictor
 
 _LONG, _CLUSTER = "With --long", "On a cluster"
 _HELP = """Score audio: higher = bona fide.
@@ -82,28 +80,34 @@ def score(
     ] = None,
     actors: Annotated[int, typer.Option(min=1, help="That score at once.", rich_help_panel=_CLUSTER)] = 1,
     batch_size: Annotated[int, typer.Option(min=1, help="Clips a forward pass.")] = 8,
+    runtime: Annotated[
+        Literal["torch", "onnx"], typer.Option(help="What runs the model; onnx needs no PyTorch, see `mma export`.")
+    ] = "torch",
     device: Annotated[str, typer.Option(help="PyTorch device: cpu, cuda, mps …")] = "cpu",
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Score audio; see `_HELP`."""
     from moe_mamba_asv.evaluation.calibration.table import DEFAULT_PRIOR, calibrate_table
-    from moe_mamba_asv.models.hub import find_model
 
+    if runtime == "onnx":
+        _refuse_with_onnx(long=long, engine=engine, device=device)
     if long:
         _refuse_with_long(corpus=corpus, prior=prior, engine=engine, form=form)
         with expected_errors():
-            answered = _score_long(
+            answered = score_windows(
                 paths or [], model, device, (hop, min_speech, lowest, batch_size), out, timeline, as_json
             )
         raise typer.Exit(DONE if answered else SOME_FAILED)
     with expected_errors():
         inputs, trials = _inputs(paths, corpus, root, partition)
-        path = find_model(model)
+        path = _find_model(model, runtime)
         calibration = _find_calibration(path, prior)
-        if engine == "ray":
-            predictor, table = None, _score_on_cluster(inputs, path, batch_size, device, out, address, actors)
+        if runtime == "onnx":
+            predictor, table = None, score_in_onnx(inputs, path, batch_size, out)
+        elif engine == "ray":
+            predictor, table = None, score_on_cluster(inputs, path, batch_size, device, out, address, actors)
         else:
-            predictor, table = _score(inputs, path, batch_size, device, out)
+            predictor, table = score_here(inputs, path, batch_size, device, out)
         if calibration is not None:
             table = calibrate_table(table, calibration, prior=DEFAULT_PRIOR if prior is None else prior)
         if out is not None:
@@ -118,39 +122,31 @@ def score(
         raise typer.Exit(SOME_FAILED)
 
 
+def _refuse_with_onnx(**given: object) -> None:
+    """What ONNX Runtime does not do here."""
+    idle = {"long": False, "engine": "local", "device": "cpu"}
+    asked = [f"--{name}" for name, value in given.items() if value != idle[name]]
+    if asked:
+        raise typer.BadParameter(f"{', '.join(asked)} needs --runtime torch", param_hint="--runtime")
+
+
+def _find_model(name: str, runtime: str) -> Path:
+    """The model file; where ONNX runs it nothing is imported that imports PyTorch."""
+    if runtime == "onnx":
+        from moe_mamba_asv.scoring.onnx_predictor import find_onnx_model
+
+        return find_onnx_model(name)
+    from moe_mamba_asv.models.hub import find_model
+
+    return find_model(name)
+
+
 def _refuse_with_long(**given: object) -> None:
     """What means nothing for a timeline."""
     idle = {"corpus": None, "prior": None, "engine": "local", "form": "mma"}
     asked = [f"--{name}" for name, value in given.items() if value != idle[name]]
     if asked:
         raise typer.BadParameter(f"{', '.join(asked)} means nothing for a timeline", param_hint="--long")
-
-
-def _score_long(
-    paths: list[Path],
-    model: str,
-    device: str,
-    options: tuple[float | None, float, int, int],
-    out: Path | None,
-    timeline: Path | None,
-    as_json: bool,
-) -> bool:
-    """Whether every recording was answered."""
-    from moe_mamba_asv.cli.score_long import score_long_recordings
-    from moe_mamba_asv.models.hub import find_model
-    from moe_mamba_asv.scoring.allocator import keep_freed_blocks
-    from moe_mamba_asv.scoring.inputs import inputs_from_paths
-    from moe_mamba_asv.scoring.long_audio import LongOptions
-    from moe_mamba_asv.scoring.predictor import Predictor
-
-    keep_freed_blocks()
-    predictor = Predictor(find_model(model), device=device)
-    hop_s, min_speech, lowest, batch_size = options
-    laid = LongOptions(hop_s=hop_s, min_speech=min_speech, lowest_count=lowest, batch_size=batch_size)
-    inputs = inputs_from_paths(paths)
-    return score_long_recordings(
-        inputs, predictor, laid, header=predictor.header, out=out, drawing=timeline, as_json=as_json
-    )
 
 
 def _inputs(
@@ -168,56 +164,6 @@ def _inputs(
         raise typer.BadParameter("--corpus needs --root, the folder that holds it")
     found = read_corpus(corpus, root=root, partition=partition)
     return inputs_from_corpus(found), found.table.select("utterance", "attack", "label")
-
-
-def _score(
-    inputs: "list[Input]", model: Path, batch_size: int, device: str, out: Path | None
-) -> "tuple[Predictor, ScoreTable]":
-    from moe_mamba_asv.scoring.allocator import keep_freed_blocks
-    from moe_mamba_asv.scoring.files import score_files
-    from moe_mamba_asv.scoring.predictor import Predictor
-
-    keep_freed_blocks()
-    predictor = Predictor(model, device=device)
-    with _progress(len(inputs), out) as on_progress:
-        return predictor, score_files(
-            inputs, predictor, batch_size=batch_size, journal=_journal(out), on_progress=on_progress
-        )
-
-
-def _score_on_cluster(
-    inputs: "list[Input]",
-    model: Path,
-    batch_size: int,
-    device: str,
-    out: Path | None,
-    address: str | None,
-    actors: int,
-) -> "ScoreTable":
-    from moe_mamba_asv.scoring.ray_batch import Cluster, score_on_ray
-
-    cluster = Cluster(address=address, actors=actors, gpus=float(device != "cpu"))
-    with _progress(len(inputs), out) as on_progress:
-        return score_on_ray(
-            inputs, model, cluster, batch_size=batch_size, journal=_journal(out), on_progress=on_progress
-        )
-
-
-def _journal(out: Path | None) -> Path | None:
-    return out.with_name(out.name + ".partial") if out is not None else None
-
-
-@contextmanager
-def _progress(total: int, out: Path | None) -> Iterator[Callable[[int], None]]:
-    """A bar; and a word on how to go on, where there is something to go on from."""
-    with progress_bar() as progress:
-        task = progress.add_task("scoring", total=total)
-        try:
-            yield lambda done: progress.update(task, completed=done)
-        except KeyboardInterrupt:
-            if out is not None:
-                stderr.print("stopped; the same command goes on from here")
-            raise
 
 
 def _find_calibration(model: Path, prior: float | None) -> "Calibration | None":

@@ -84,7 +84,7 @@ class CausalSincNetFrontend(SincNetFrontend):
     def _embed(self, waveforms: Tensor) -> Tensor:
         """A clip is a stream of one chunk; what is left behind its last frame is unheard."""
         heard = waveforms[:, : waveforms.shape[1] // self.hop_samples * self.hop_samples]
-        return self.stream(heard, self.empty_state(len(heard), heard))[0]
+        return self.stream(heard, self.empty_state(heard.shape[0], heard))[0]
 
     def stream(self, waveforms: Tensor, state: SincNetState) -> tuple[Tensor, SincNetState]:
         """Embed the next chunk of a stream; the frames are those of the whole, to rounding.
