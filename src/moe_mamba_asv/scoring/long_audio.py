@@ -1,6 +1,6 @@
 """Score a recording of any length: windows over all of it, in memory that does not grow with it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -68,11 +68,7 @@ def score_long(
     *,
     on_progress: Callable[[float, float], None] = lambda done_s, total_s: None,
 ) -> LongScore:
-    """Score all of a recording, window by window.
-
-    It is read twice: once for its length and the parts that hold speech, which also finds every fault of the file
-    before time is spent on scoring; then for the windows that have a vote. A recording of one window, and the first
-    window of any, has the score that `moe_mamba_asv.scoring.files.score_files` gives the file.
+    """Score all of a recording, window by window; see `score_long_blocks`.
 
     Args:
         predictor: the detector.
@@ -87,7 +83,36 @@ def score_long(
         AudioError: the file cannot be read.
         ConfigError: a hop longer than the window.
     """
-    levels_db, num_samples = frame_levels(stream_16k(source))
+    return score_long_blocks(predictor, lambda: stream_16k(source), options, on_progress=on_progress)
+
+
+def score_long_blocks(
+    predictor: WindowScorer,
+    read: Callable[[], Iterable[NDArray[np.float32]]],
+    options: LongOptions = LongOptions(),
+    *,
+    on_progress: Callable[[float, float], None] = lambda done_s, total_s: None,
+) -> LongScore:
+    """Score all of a recording that somebody else decodes, window by window.
+
+    It is read twice: once for its length and the parts that hold speech, which also finds every fault of the file
+    before time is spent on scoring; then for the windows that have a vote. A recording of one window, and the first
+    window of any, has the score that `moe_mamba_asv.scoring.files.score_files` gives the file.
+
+    Args:
+        predictor: the detector.
+        read: begins a reading: consecutive samples at 16 kHz, shape (samples,) each, the same ones each time.
+        options: of windows and pooling.
+        on_progress: called with the seconds that are done, and the seconds in all.
+
+    Returns:
+        Every window, and the pooled answers.
+
+    Raises:
+        AudioError: from ``read``; or the two readings differ.
+        ConfigError: a hop longer than the window.
+    """
+    levels_db, num_samples = frame_levels(read())
     activity = find_speech(levels_db, num_samples)
     hop_samples = options.hop_samples(predictor.num_samples)
     windows = lay_windows(num_samples, predictor.num_samples, hop_samples)
@@ -97,7 +122,7 @@ def score_long(
     ]
     total_s = num_samples / SAMPLE_RATE_HZ
     answers: dict[Window, float | str] = {}
-    cut = cut_windows(stream_16k(source), spoken)
+    cut = cut_windows(read(), spoken)
     while batch := list(islice(cut, options.batch_size)):
         answers.update(_score_batch(predictor, batch))
         on_progress(batch[-1][0].end_s, total_s)

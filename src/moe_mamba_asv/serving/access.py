@@ -15,6 +15,8 @@ from moe_mamba_asv.serving.problems import RequestError, refuse
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 #: So many clients are remembered; those that have not asked for a minute are forgotten first.
 _REMEMBERED = 10_000
+#: Where the number of a request's key stands in its scope; None where keys are off.
+KEY_NUMBER = "mma_key_number"
 
 
 class Access:
@@ -50,7 +52,7 @@ class Access:
             await self._app(scope, receive, send)
 
     def _admit(self, scope: Scope) -> None:
-        key = self._key_number(Headers(scope=scope))
+        scope[KEY_NUMBER] = key = self._key_number(Headers(scope=scope))
         known = key is not None or not self._digests
         client = scope.get("client") or ("unknown", 0)
         wait_s = self._buckets.take(f"key {key}" if key is not None else f"address {client[0]}")

@@ -11,18 +11,29 @@ from fastapi.responses import PlainTextResponse
 from starlette.exceptions import HTTPException
 
 from moe_mamba_asv import __version__
+from moe_mamba_asv.audio.stream_decode import stream_16k
 from moe_mamba_asv.serving.access import Access
 from moe_mamba_asv.serving.answers import Health, Models, ScoreAnswer
-from moe_mamba_asv.serving.body import BodyLimits, Held
+from moe_mamba_asv.serving.body import BodyLimit, BodyLimits, Held
 from moe_mamba_asv.serving.decode_worker import Decode
+from moe_mamba_asv.serving.decoders import BlockDecoders
+from moe_mamba_asv.serving.job_routes import LONG_PATH, job_routes
+from moe_mamba_asv.serving.jobs import Jobs
+from moe_mamba_asv.serving.live import LiveStreams
 from moe_mamba_asv.serving.metrics import Metrics
 from moe_mamba_asv.serving.problems import Problem, RequestError
 from moe_mamba_asv.serving.service import Service
-from moe_mamba_asv.serving.settings import Settings
+from moe_mamba_asv.serving.settings import MB, Settings
 from moe_mamba_asv.serving.uploads import read_uploads
 from moe_mamba_asv.serving.watch import Watch
 
 _SEE = "what /openapi.json describes"
+_DESCRIPTION = (
+    "Scores recordings: is this speech bona fide or synthetic? Nothing of a recording is kept. Live sound goes over a "
+    'WebSocket, `/v1/stream`: first `{"format": "int16"}` (or `float32`; optionally `model` and `half_life_s`), then '
+    "binary messages of mono samples at 16 kHz, little-endian; back come "
+    '`{"scores": [{"time_s": 1.5, "score": 0.7}]}`; `{"end": true}` ends it.'
+)
 _FILES = {
     "type": "object",
     "required": ["file"],
@@ -59,31 +70,37 @@ def create_app(settings: Settings, *, decode: Decode | None = None) -> FastAPI:
     """
     metrics, held = Metrics(), Held()
     service = Service(settings, metrics, decode)
+    jobs = Jobs(settings, _long_decoders(settings), metrics, service.versions)
+    streams = LiveStreams(service)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
+        await jobs.close()
+        streams.close()
         service.close()
 
     app = FastAPI(
         title="moe-mamba-asv",
         version=__version__,
-        description="Scores recordings: is this speech bona fide or synthetic? Nothing of a recording is kept.",
+        description=_DESCRIPTION,
         lifespan=lifespan,
         # Its pages load scripts from elsewhere; the description itself is at /openapi.json.
         docs_url=None,
         redoc_url=None,
     )
-    _add_routes(app, service, metrics, held)
+    _add_routes(app, service)
+    app.include_router(job_routes(service, jobs, _REFUSALS))
+    app.add_api_websocket_route("/v1/stream", streams.answer)
+    _add_counts(app, service, jobs, streams, metrics, held)
     app.add_exception_handler(RequestValidationError, _impossible)
     app.add_exception_handler(HTTPException, _other)
     # The last one stands outermost.
     app.add_middleware(
         BodyLimits,
-        max_mb=settings.max_upload_mb,
-        max_held_mb=settings.max_held_mb,
-        timeout_s=settings.body_timeout_s,
-        held=held,
+        usual=BodyLimit(settings.max_upload_mb, settings.body_timeout_s, settings.max_held_mb, held),
+        # Counted apart, so that long recordings that wait in line are not in the way of short ones.
+        by_path={LONG_PATH: _long_limit(settings, jobs.held)},
     )
     keys = [key.get_secret_value() for key in settings.api_keys]
     app.add_middleware(Access, keys=keys, per_minute=settings.requests_per_minute)
@@ -91,14 +108,28 @@ def create_app(settings: Settings, *, decode: Decode | None = None) -> FastAPI:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["Authorization", "X-API-Key"],
         )
     app.add_middleware(Watch, metrics=metrics)
     return app
 
 
-def _add_routes(app: FastAPI, service: Service, metrics: Metrics, held: Held) -> None:
+def _long_decoders(settings: Settings) -> BlockDecoders:
+    return BlockDecoders(
+        stream_16k,
+        count=settings.jobs_at_once,
+        timeout_s=settings.long_decode_timeout_s,
+        memory_bytes=settings.decode_memory_mb * MB,
+        max_duration_s=settings.max_long_duration_s,
+    )
+
+
+def _long_limit(settings: Settings, held: Held) -> BodyLimit:
+    return BodyLimit(settings.max_long_upload_mb, settings.long_body_timeout_s, settings.max_long_held_mb, held)
+
+
+def _add_routes(app: FastAPI, service: Service) -> None:
     @app.post(
         "/v1/score",
         response_model=ScoreAnswer,
@@ -140,6 +171,8 @@ def _add_routes(app: FastAPI, service: Service, metrics: Metrics, held: Held) ->
             return Health(status="no decoder")
         return Health(status="ok")
 
+
+def _add_counts(app: FastAPI, service: Service, jobs: Jobs, streams: LiveStreams, metrics: Metrics, held: Held) -> None:
     @app.get("/metrics", response_class=PlainTextResponse, summary="Counts for Prometheus")
     async def counts() -> PlainTextResponse:
         """In its text format."""
@@ -147,8 +180,13 @@ def _add_routes(app: FastAPI, service: Service, metrics: Metrics, held: Held) ->
             "files_waiting": service.waiting,
             "clips_waiting": sum(model.batcher.waiting for model in service.models.values()),
             "upload_bytes_held": held.num_bytes,
+            "long_upload_bytes_held": jobs.held.num_bytes,
             "decoders_alive": service.decoders.alive,
             "decoders_lost_total": service.decoders.lost,
+            "long_decoders_alive": jobs.decoders.alive,
+            "long_decoders_lost_total": jobs.decoders.lost,
+            **{f"jobs_{state}": count for state, count in jobs.by_state().items()},
+            "streams_open": streams.open,
         }
         return PlainTextResponse(metrics.text(now), media_type="text/plain; version=0.0.4")
 

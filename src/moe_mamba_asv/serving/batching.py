@@ -70,7 +70,8 @@ class Batcher(Generic[Item, Answer]):
             answers = self._answer([item for item, _ in batch])
         except Exception as error:  # noqa: BLE001 (it belongs to those who wait; the thread serves the next)
             for _, future in batch:
-                future.set_exception(error)
+                if future.set_running_or_notify_cancel():
+                    future.set_exception(error)
             return
         for (_, future), one in zip(batch, answers, strict=True):
             # Whoever gave up waiting has cancelled it.

@@ -9,7 +9,7 @@ import json
 import re
 import resource
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -19,12 +19,20 @@ from numpy.typing import NDArray
 
 from moe_mamba_asv.audio.decode import pyav_blocks
 from moe_mamba_asv.audio.load import load_16k
+from moe_mamba_asv.audio.stream_decode import stream_16k
 from moe_mamba_asv.errors import AudioError
 
 #: From the content of a file to samples (samples,) at 16 kHz, float32.
 Decode = Callable[[bytes], NDArray[np.float32]]
-#: First byte of a message: the worker is up; samples follow; a JSON list of got, wanted and remedy follows.
-READY, SOUND, FAULT = b"r", b"s", b"f"
+#: From the content of a file to consecutive blocks of such samples.
+Read = Callable[[bytes], Iterator[NDArray[np.float32]]]
+#: First byte of a message: the worker is up; samples follow; a JSON list of got, wanted and remedy follows; no more
+#: samples.
+READY, SOUND, FAULT, END = b"r", b"s", b"f", b"e"
+#: What a worker that reads in blocks is told after a file's content: the next block, or no more of it.
+NEXT, STOP = b"n", b"x"
+#: Samples in a message of such a worker, at most: 16 s.
+PIECE_SAMPLES = 1 << 18
 _ADDRESS = re.compile(r"<_io\.BytesIO object at 0x[0-9a-f]+>")
 
 
@@ -36,28 +44,60 @@ def work(connection: Connection, decode: Decode, memory_bytes: int) -> None:
         decode: raises `AudioError` for what cannot be used.
         memory_bytes: that decoding may take.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the service decides when it ends, also after Ctrl-C
-    _warm_up()
-    _confine(memory_bytes)
-    connection.send_bytes(READY)
-    while True:
-        try:
-            content = connection.recv_bytes()
-        except EOFError:
-            return
-        connection.send_bytes(_answer(decode, content))
+    _prepare(connection, memory_bytes)
+    while (content := _content(connection)) is not None:
+        connection.send_bytes(_guarded(lambda content=content: _sound(decode(content))))
 
 
-def _answer(decode: Decode, content: bytes) -> bytes:
+def work_in_blocks(connection: Connection, read: Read, memory_bytes: int) -> None:
+    """Decode what comes in block by block, each when it is asked for, until nobody asks any more.
+
+    Args:
+        connection: a content comes in, then `NEXT` or `STOP` after each answer but the last.
+        read: raises `AudioError` for what cannot be used.
+        memory_bytes: that decoding may take.
+    """
+    _prepare(connection, memory_bytes)
+    while (content := _content(connection)) is not None:
+        pieces = _pieces(read, content)
+        del content
+        while _content(connection) == NEXT:
+            answer = _guarded(lambda pieces=pieces: next(pieces, END))
+            connection.send_bytes(answer)
+            if answer[:1] != SOUND:
+                break
+        pieces.close()
+
+
+def _pieces(read: Read, content: bytes) -> Generator[bytes]:
+    """Messages with the samples of a file."""
+    for block in read(content):
+        for start in range(0, len(block), PIECE_SAMPLES):
+            yield _sound(block[start : start + PIECE_SAMPLES])
+
+
+def _content(connection: Connection) -> bytes | None:
+    """What comes in next; None when nobody asks any more."""
     try:
-        waveform = decode(content)
+        return connection.recv_bytes()
+    except EOFError:
+        return None
+
+
+def _sound(waveform: NDArray[np.float32]) -> bytes:
+    return SOUND + waveform.astype(np.float32, copy=False).tobytes()
+
+
+def _guarded(answer: Callable[[], bytes]) -> bytes:
+    """An answer, or the message that says why there is none."""
+    try:
+        return answer()
     except AudioError as error:
         return fault(_ADDRESS.sub("the upload", error.got), error.wanted, error.remedy)
     except MemoryError:
         return fault("the recording takes more memory to decode than is allowed", "a smaller or shorter recording")
     except Exception as error:  # noqa: BLE001 (whatever a hostile file sets off is the answer to that file)
         return fault(f"the decoder failed with {type(error).__name__}", "a sound recording")
-    return SOUND + waveform.astype(np.float32, copy=False).tobytes()
 
 
 def fault(got: str, wanted: str, remedy: str = "convert it to FLAC or WAV and send that") -> bytes:
@@ -65,11 +105,20 @@ def fault(got: str, wanted: str, remedy: str = "convert it to FLAC or WAV and se
     return FAULT + json.dumps([got, wanted, remedy]).encode()
 
 
+def _prepare(connection: Connection, memory_bytes: int) -> None:
+    """Load what is needed, give up what is not, and say so."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the service decides when it ends, also after Ctrl-C
+    _warm_up()
+    _confine(memory_bytes)
+    connection.send_bytes(READY)
+
+
 def _warm_up() -> None:
     """Have all that is loaded at first use loaded now: later no file can be opened."""
     recording = io.BytesIO()
     soundfile.write(recording, 0.1 * np.sin(np.arange(4_000)), 8_000, format="WAV", subtype="FLOAT")
     load_16k(recording.getvalue())
+    list(stream_16k(recording.getvalue()))
     list(pyav_blocks(recording.getvalue(), "warm-up"))
     with contextlib.suppress(AudioError):
         load_16k(bytes(1_000))

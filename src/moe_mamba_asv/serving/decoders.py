@@ -1,49 +1,33 @@
 """Decode uploads outside the service: a file that crashes or hangs a decoder costs a process, and nobody else waits."""
 
-import contextlib
 import json
-import logging
-import multiprocessing
-import queue
 import threading
 import time
-from collections.abc import Iterator
-from multiprocessing.process import BaseProcess
+from collections.abc import Generator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_mamba_asv.errors import AudioError, ConfigError
-from moe_mamba_asv.serving.decode_worker import READY, SOUND, Decode, work
+from moe_mamba_asv.audio.resample import SAMPLE_RATE_HZ
+from moe_mamba_asv.errors import AudioError
+from moe_mamba_asv.serving.decode_worker import (
+    END,
+    NEXT,
+    PIECE_SAMPLES,
+    SOUND,
+    STOP,
+    Decode,
+    Read,
+    work,
+    work_in_blocks,
+)
+from moe_mamba_asv.serving.worker_pool import Worker, WorkerPool, deadline, lost_over
 
-_log = logging.getLogger(__name__)
-_START_TIMEOUT_S = 60.0
-_RETRY_S = 1.0
-
-
-class _Worker:
-    """One process and our end of its pipe."""
-
-    def __init__(self, decode: Decode, memory_bytes: int) -> None:
-        # Spawned, not forked: the service has threads, and its memory holds other people's uploads.
-        context = multiprocessing.get_context("spawn")
-        self.connection, theirs = context.Pipe()
-        self.process: BaseProcess = context.Process(target=work, args=(theirs, decode, memory_bytes), daemon=True)
-        self.process.start()
-        theirs.close()
-
-    def wait_until_ready(self) -> bool:
-        with contextlib.suppress(EOFError, OSError):
-            return self.connection.poll(_START_TIMEOUT_S) and self.connection.recv_bytes() == READY
-        return False
-
-    def stop(self) -> None:
-        self.process.kill()
-        self.process.join()
-        self.connection.close()
+#: Longer messages are no answer: a block of samples and the kind of message, or words.
+_LONGEST_MESSAGE = 4 * PIECE_SAMPLES + 1
 
 
-class Decoders:
+class Decoders(WorkerPool):
     """Processes that decode, each one file at a time.
 
     Args:
@@ -51,32 +35,11 @@ class Decoders:
         count: processes.
         timeout_s: for one file, from handing it over to having its samples.
         memory_bytes: for one file.
-
-    Attributes:
-        lost: processes that crashed or were stopped since the start.
-
-    Raises:
-        ConfigError: a process does not come up.
     """
 
     def __init__(self, decode: Decode, *, count: int, timeout_s: float, memory_bytes: int) -> None:
-        self._decode, self._timeout_s, self._memory_bytes = decode, timeout_s, memory_bytes
-        self._idle: queue.SimpleQueue[_Worker | None] = queue.SimpleQueue()
-        self._all: set[_Worker] = set()
-        self._lock = threading.Lock()
-        self._closed = False
-        self.count, self.lost = count, 0
-        workers = [self._start() for _ in range(count)]
-        for worker in workers:
-            if not worker.wait_until_ready():
-                self.close()
-                raise ConfigError("a decoder does not come up", remedy="more --decode-memory-mb; see the log")
-            self._idle.put(worker)
-
-    @property
-    def alive(self) -> int:
-        """Processes that can decode."""
-        return sum(worker.process.is_alive() for worker in list(self._all))
+        self._timeout_s = timeout_s
+        super().__init__(work, decode, count=count, memory_bytes=memory_bytes)
 
     def decode(self, content: bytes) -> NDArray[np.float32]:
         """Samples (samples,) of a file at 16 kHz; waits for an idle process.
@@ -84,92 +47,102 @@ class Decoders:
         Raises:
             AudioError: the file cannot be used; or it crashed its decoder, or took too long or too much memory.
         """
-        worker = self._take()
+        worker = self.take()
         overdue = threading.Event()
         try:
-            with _deadline(worker.process, self._timeout_s, overdue):
+            with deadline(worker.process, self._timeout_s, overdue):
                 worker.connection.send_bytes(content)
                 answer = worker.connection.recv_bytes()
         except (EOFError, OSError) as error:
-            self._replace(worker)
-            if overdue.is_set():
-                raise AudioError(
-                    f"a recording of {len(content)} bytes that takes more than {self._timeout_s:g} s to decode",
-                    wanted="a shorter or simpler one",
-                ) from error
-            raise AudioError(
-                f"a recording of {len(content)} bytes that crashes the decoder",
-                wanted="a whole recording",
-                remedy="convert it to FLAC or WAV and send that",
-            ) from error
-        self._idle.put(worker)
+            self.replace(worker)
+            raise lost_over(len(content), self._timeout_s, overdue=overdue.is_set()) from error
+        self.give_back(worker)
         return _samples(answer)
 
-    def close(self) -> None:
-        """Stop the processes; who still waits for one gets an `AudioError`."""
-        with self._lock:
-            self._closed = True
-            workers = list(self._all)
-            self._all.clear()
-        for worker in workers:
-            worker.stop()
-        self._idle.put(None)
 
-    def _take(self) -> _Worker:
-        worker = self._idle.get()
-        if worker is None:
-            self._idle.put(None)  # for the next who waits
-            raise AudioError("a service that is being stopped", remedy="send it again")
-        return worker
+class BlockDecoders(WorkerPool):
+    """Processes that decode long recordings, block by block and only when asked for the next one.
 
-    def _start(self) -> _Worker:
-        worker = _Worker(self._decode, self._memory_bytes)
-        with self._lock:
-            if self._closed:
-                worker.stop()
-            else:
-                self._all.add(worker)
-        return worker
+    So neither side ever holds more than a block of samples, however long the recording is, and none touches the disk.
 
-    def _replace(self, worker: _Worker) -> None:
-        """Start another in the background: who sent the bad file need not wait for it."""
-        with self._lock:
-            self._all.discard(worker)
-            self.lost += 1
-        worker.stop()
-        _log.warning("a decoder was lost (%d so far); another is started", self.lost)
-        threading.Thread(target=self._refill, daemon=True).start()
-
-    def _refill(self) -> None:
-        while not self._closed:
-            worker = self._start()
-            if worker.wait_until_ready():
-                self._idle.put(worker)
-                return
-            with self._lock:
-                self._all.discard(worker)
-            worker.stop()
-            time.sleep(_RETRY_S)
-
-
-@contextlib.contextmanager
-def _deadline(process: BaseProcess, timeout_s: float, overdue: threading.Event) -> Iterator[None]:
-    """Kill a process that is not done in time, and say so; whoever waits for its pipe then sees it end.
-
-    So is one that stops reading, or stops midway in its answer.
+    Args:
+        read: what they do with a file's content, e.g. `moe_mamba_asv.audio.stream_decode.stream_16k`; importable by
+            name.
+        count: processes.
+        timeout_s: for one reading of one file, all waiting for the process together.
+        memory_bytes: for one file.
+        max_duration_s: of one file; counted here, not by the process that opened it.
     """
 
-    def stop() -> None:
-        overdue.set()
-        process.kill()
+    def __init__(self, read: Read, *, count: int, timeout_s: float, memory_bytes: int, max_duration_s: float) -> None:
+        self._timeout_s, self._max_duration_s = timeout_s, max_duration_s
+        super().__init__(work_in_blocks, read, count=count, memory_bytes=memory_bytes)
 
-    timer = threading.Timer(timeout_s, stop)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
+    def blocks(self, content: bytes) -> Generator[NDArray[np.float32]]:
+        """Read a file once, at 16 kHz; waits for an idle process, which is free again when the iterator is closed.
+
+        Yields:
+            Shape (samples,), consecutive.
+
+        Raises:
+            AudioError: as `Decoders.decode`; also where it is too long, or too short to have a sample.
+        """
+        worker = self.take()
+        asking = _Asking(worker, len(content), self._timeout_s)
+        try:
+            answer, num_samples = asking.ask(content, NEXT), 0
+            while answer[:1] == SOUND:
+                block = _samples(answer)
+                num_samples += len(block)
+                if num_samples > self._max_duration_s * SAMPLE_RATE_HZ:
+                    raise AudioError(
+                        f"sound of {len(content)} bytes is longer than {self._max_duration_s:g} s",
+                        wanted=f"{self._max_duration_s:g} s or less",
+                        remedy="cut it into parts",
+                    )
+                yield block
+                answer = asking.ask(NEXT)
+            if answer[:1] != END:
+                _samples(answer)
+        finally:
+            if asking.let_go():
+                self.give_back(worker)
+            else:
+                self.replace(worker)
+
+
+class _Asking:
+    """One reading of one file by one process."""
+
+    def __init__(self, worker: Worker, num_bytes: int, timeout_s: float) -> None:
+        self._worker, self._num_bytes = worker, num_bytes
+        self._timeout_s = self._left_s = timeout_s
+        # Until its last answer the process waits to be asked again; without an answer nobody knows what it does.
+        self._is_open, self._is_lost = True, False
+
+    def ask(self, *messages: bytes) -> bytes:
+        """Its answer; the time of waiting is what it has less for the rest."""
+        started, overdue = time.monotonic(), threading.Event()
+        try:
+            with deadline(self._worker.process, self._left_s, overdue):
+                for message in messages:
+                    self._worker.connection.send_bytes(message)
+                answer = self._worker.connection.recv_bytes(_LONGEST_MESSAGE)
+        except (EOFError, OSError) as error:
+            self._is_lost = True
+            raise lost_over(self._num_bytes, self._timeout_s, overdue=overdue.is_set()) from error
+        self._left_s = max(0.0, self._left_s - (time.monotonic() - started))
+        self._is_open = answer[:1] == SOUND
+        return answer
+
+    def let_go(self) -> bool:
+        """Have the process forget the file; whether it can be given another."""
+        if self._is_open and not self._is_lost:
+            try:
+                self._worker.connection.send_bytes(STOP)
+            except OSError:
+                self._is_lost = True
+        return not self._is_lost
 
 
 def _samples(answer: bytes) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from moe_mamba_asv.serving.app import create_app
-from moe_mamba_asv.serving.settings import Settings
+from moe_mamba_asv.serving.settings import KB, Settings
 
 #: Requests under way when the service is stopped have so long to end.
 _GRACE_S = 30
@@ -28,6 +28,10 @@ def make_server(app: Any, settings: Settings) -> uvicorn.Server:
             proxy_headers=bool(settings.trusted_proxies),
             forwarded_allow_ips=list(settings.trusted_proxies) or None,
             timeout_graceful_shutdown=_GRACE_S,
+            # A little beyond the limit, so that the answer to what is just too large is ours.
+            ws_max_size=2 * KB * settings.stream_message_kb,
+            # Sound hardly shrinks, and a small message must not become a large one.
+            ws_per_message_deflate=False,
         )
     )
 

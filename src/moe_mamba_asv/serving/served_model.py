@@ -14,6 +14,7 @@ from moe_mamba_asv.evaluation.calibration.calibration import calibration_beside
 from moe_mamba_asv.models.hub import find_model
 from moe_mamba_asv.scoring.domain import profile_beside
 from moe_mamba_asv.scoring.predictor import Predictor
+from moe_mamba_asv.scoring.stream import Stream
 from moe_mamba_asv.serving.answers import Calibrated, Heard, ModelAnswer
 from moe_mamba_asv.serving.batching import Batcher
 from moe_mamba_asv.serving.settings import Settings
@@ -38,6 +39,7 @@ class ServedModel:
 
     Attributes:
         name: as given.
+        num_samples: what it hears at once, at 16 kHz.
         batcher: where crops go; each is answered by what the model says of it.
 
     Raises:
@@ -50,6 +52,7 @@ class ServedModel:
         _require_allowed(path, settings.model_folders)
         self.name = name
         self._predictor = Predictor(path, device=settings.device)
+        self.num_samples = self._predictor.num_samples
         self._sha256 = self._predictor.header["model_sha256"]
         self._calibration = calibration_beside(path)
         self._profile = profile_beside(path, self._sha256)
@@ -64,6 +67,19 @@ class ServedModel:
             AudioError: that part is digital silence.
         """
         return self._predictor.crop(waveform)
+
+    def score(self, crops: Sequence[Samples]) -> NDArray[np.float32]:
+        """Scores (len(crops),) of what `crop` made; the crops wait in line with those of other requests."""
+        said = [self.batcher.submit(crop) for crop in crops]
+        return np.array([one.result().score for one in said], np.float32)
+
+    def open_stream(self, half_life_s: float | None) -> Stream:
+        """A stream of its own, at time 0.
+
+        Raises:
+            ConfigError: the model looks ahead.
+        """
+        return Stream(self._predictor.model, half_life_s=half_life_s)
 
     def answer(self, waveform: Samples, said: Said, prior: float) -> Heard:
         """All that can be told of a recording, given what the model said of its crop.
@@ -82,7 +98,7 @@ class ServedModel:
         return Heard(
             score=said.score,
             duration_s=len(waveform) / SAMPLE_RATE_HZ,
-            heard_s=min(len(waveform), self._predictor.num_samples) / SAMPLE_RATE_HZ,
+            heard_s=min(len(waveform), self.num_samples) / SAMPLE_RATE_HZ,
             calibrated=self._calibrated(said.score, prior),
             unlike=unlike,
         )
@@ -94,7 +110,7 @@ class ServedModel:
             name=self.name,
             recipe=checkpoint.recipe,
             sha256=self._sha256,
-            heard_samples=self._predictor.num_samples,
+            heard_samples=self.num_samples,
             selection=dict(checkpoint.selection),
             calibrated_on=None if calibration is None else f"{calibration.corpus} {calibration.partition}",
             has_profile=self._profile is not None,

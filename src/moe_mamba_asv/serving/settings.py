@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from moe_mamba_asv.errors import ConfigError
 
-#: Bytes in what the settings call a MB.
-MB = 1_000_000
+#: Bytes in what the settings call a MB, and a kB.
+MB, KB = 1_000_000, 1_000
 _PREFIX = "MMA_SERVE_"
 
 
@@ -44,6 +44,20 @@ class Settings(BaseModel):
     max_duration_s: float = Field(default=600, gt=0, description="of one recording")
     header_timeout_s: float = Field(default=10, gt=0, description="until a request's headers are there")
     body_timeout_s: float = Field(default=60, gt=0, description="until a request's body is there")
+
+    max_long_upload_mb: float = Field(default=300, gt=0, description="of a long recording's request")
+    max_long_held_mb: float = Field(default=1024, gt=0, description="of all long recordings that are not done")
+    long_body_timeout_s: float = Field(default=600, gt=0, description="until its body is there")
+    max_long_duration_s: float = Field(default=14_400, gt=0, description="of a long recording")
+    long_decode_timeout_s: float = Field(default=300, gt=0, description="of waiting for its decoder, in one reading")
+    jobs_at_once: int = Field(default=1, ge=1, description="long recordings that are scored at the same time")
+    max_jobs: int = Field(default=32, ge=1, description="long recordings that wait, are scored or are kept as results")
+    job_keep_s: float = Field(default=900, gt=0, description="a result, or why there is none, is kept so long")
+
+    max_streams: int = Field(default=64, ge=1, description="open at once")
+    max_stream_s: float = Field(default=3_600, gt=0, description="of one stream, by the clock and of its sound")
+    stream_idle_s: float = Field(default=30, gt=0, description="a stream may be silent, or not read, so long")
+    stream_message_kb: int = Field(default=500, ge=1, description="of one message; kB = 1,000 bytes")
 
     decoders: int = Field(default=2, ge=1, description="processes that decode, each one file at a time")
     decode_timeout_s: float = Field(default=20, gt=0, description="for one file")
