@@ -33,7 +33,7 @@ async def _echo(socket: WebSocket) -> None:
 
 
 def _guarded(clock: Clock, *keys: str, per_minute: int = 1_000) -> TestClient:
-    routes = [Route("/", _ok), Route("/healthz", _ok), WebSocketRoute("/live", _echo)]
+    routes = [Route("/v1/asked", _ok), Route("/healthz", _ok), WebSocketRoute("/live", _echo)]
     return TestClient(Access(Starlette(routes=routes), keys=keys, per_minute=per_minute, clock=clock))
 
 
@@ -53,7 +53,7 @@ def _guarded(clock: Clock, *keys: str, per_minute: int = 1_000) -> TestClient:
     ],
 )
 def test_a_key_is_wanted(headers: dict[str, str | bytes], status: int) -> None:
-    answer = _guarded(Clock(), "first", "second").get("/", headers=headers)
+    answer = _guarded(Clock(), "first", "second").get("/v1/asked", headers=headers)
     assert answer.status_code == status
     if status == 401:
         assert answer.json()["code"] == "no_access"
@@ -61,7 +61,7 @@ def test_a_key_is_wanted(headers: dict[str, str | bytes], status: int) -> None:
 
 
 def test_without_keys_anyone_may_ask_and_with_them_anyone_may_ask_for_health() -> None:
-    assert _guarded(Clock()).get("/").status_code == 200
+    assert _guarded(Clock()).get("/v1/asked").status_code == 200
     assert _guarded(Clock(), "first").get("/healthz").status_code == 200
 
 
@@ -69,24 +69,24 @@ def test_the_rate_is_limited_for_each_key_and_refills() -> None:
     clock = Clock()
     client = _guarded(clock, "first", "second", per_minute=6)
     first, second = {"X-API-Key": "first"}, {"X-API-Key": "second"}
-    assert [client.get("/", headers=first).status_code for _ in range(7)] == [200] * 6 + [429]
-    refused = client.get("/", headers=first)
+    assert [client.get("/v1/asked", headers=first).status_code for _ in range(7)] == [200] * 6 + [429]
+    refused = client.get("/v1/asked", headers=first)
     assert refused.headers["Retry-After"] == "10"
-    assert client.get("/", headers=second).status_code == 200
+    assert client.get("/v1/asked", headers=second).status_code == 200
     clock.now += 9.9
-    assert client.get("/", headers=first).status_code == 429
+    assert client.get("/v1/asked", headers=first).status_code == 429
     clock.now += 0.2
-    assert client.get("/", headers=first).status_code == 200
-    assert client.get("/", headers=first).status_code == 429
+    assert client.get("/v1/asked", headers=first).status_code == 200
+    assert client.get("/v1/asked", headers=first).status_code == 429
     clock.now += 3_600
-    assert [client.get("/", headers=first).status_code for _ in range(7)] == [200] * 6 + [429]
+    assert [client.get("/v1/asked", headers=first).status_code for _ in range(7)] == [200] * 6 + [429]
 
 
 def test_guessing_keys_is_slow_and_costs_the_holder_nothing() -> None:
     client = _guarded(Clock(), "first", per_minute=5)
-    guesses = [client.get("/", headers={"X-API-Key": f"{number}"}).status_code for number in range(8)]
+    guesses = [client.get("/v1/asked", headers={"X-API-Key": f"{number}"}).status_code for number in range(8)]
     assert guesses == [401] * 5 + [429] * 3
-    assert client.get("/", headers={"X-API-Key": "first"}).status_code == 200
+    assert client.get("/v1/asked", headers={"X-API-Key": "first"}).status_code == 200
 
 
 def test_a_websocket_needs_the_key_too() -> None:
@@ -170,7 +170,7 @@ def test_what_happens_is_counted(client: TestClient) -> None:
 def test_classes_of_time_are_cumulative() -> None:
     metrics = Metrics()
     for seconds in (0.05, 0.06, 2.0, 100.0):
-        metrics.count_request("/", 200, seconds)
+        metrics.count_request("/v1/asked", 200, seconds)
     lines = metrics.text({}).splitlines()
     wanted = {"0.05": 1, "0.1": 2, "1.0": 2, "2.5": 3, "60.0": 3, "+Inf": 4}
     assert all(f'mma_request_seconds_bucket{{le="{end}"}} {count}' in lines for end, count in wanted.items())

@@ -50,7 +50,7 @@ def _require_installed() -> None:
 
     from moe_mamba_asv.errors import ConfigError
 
-    for name in ("fastapi", "python_multipart", "uvicorn"):
+    for name in ("fastapi", "python_multipart", "uvicorn", "websockets"):
         try:
             import_module(name)
         except ImportError as error:

@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from moe_mamba_asv.serving.page import PAGE_PATHS
 from moe_mamba_asv.serving.problems import RequestError, refuse
 
-#: Anyone may ask whether the service lives, as often as they like.
-OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+#: Anyone may see the page, and ask whether the service lives, as often as they like.
+OPEN_PATHS = frozenset({"/healthz", "/readyz"}) | PAGE_PATHS
 #: So many clients are remembered; those that have not asked for a minute are forgotten first.
 _REMEMBERED = 10_000
 #: Where the number of a request's key stands in its scope; None where keys are off.

@@ -21,6 +21,7 @@ from moe_mamba_asv.serving.job_routes import LONG_PATH, job_routes
 from moe_mamba_asv.serving.jobs import Jobs
 from moe_mamba_asv.serving.live import LiveStreams
 from moe_mamba_asv.serving.metrics import Metrics
+from moe_mamba_asv.serving.page import add_page
 from moe_mamba_asv.serving.problems import Problem, RequestError
 from moe_mamba_asv.serving.service import Service
 from moe_mamba_asv.serving.settings import MB, Settings
@@ -93,6 +94,7 @@ def create_app(settings: Settings, *, decode: Decode | None = None) -> FastAPI:
     app.include_router(job_routes(service, jobs, _REFUSALS))
     app.add_api_websocket_route("/v1/stream", streams.answer)
     _add_counts(app, service, jobs, streams, metrics, held)
+    add_page(app)
     app.add_exception_handler(RequestValidationError, _impossible)
     app.add_exception_handler(HTTPException, _other)
     # The last one stands outermost.
