@@ -379,7 +379,7 @@ def test_the_report_needs_nothing_else(page: Page, context: BrowserContext, tmp_
 
 
 def test_all_is_done_by_keyboard(page: Page) -> None:
-    page.on("filechooser", lambda chooser: None)  # the browser is told in good time that we take them
+    page.on("filechooser", lambda _: None)  # the browser is told in good time that we take them
     reached = set()
     page.locator("#language").focus()
     for _ in range(12):
