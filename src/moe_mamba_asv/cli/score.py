@@ -45,7 +45,10 @@ Interrupted? The same command goes on where it stopped.
 
 
 def score(
-    paths: Annotated[list[Path] | None, typer.Argument(metavar="FILES|FOLDERS", help="Audio to score.")] = None,
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="FILES|FOLDERS|ADDRESSES", help="Audio, folders, s3://… prefixes, .parquet lists."),
+    ] = None,
     model: Annotated[
         str, typer.Option(metavar="FILE|RUN", help="Model file, official AASIST .pth, or run folder.")
     ] = ...,  # pyright: ignore[reportArgumentType]
@@ -150,7 +153,7 @@ def _refuse_with_long(**given: object) -> None:
 
 
 def _inputs(
-    paths: list[Path] | None, corpus: str | None, root: Path | None, partition: str
+    paths: list[str] | None, corpus: str | None, root: Path | None, partition: str
 ) -> "tuple[list[Input], pl.DataFrame | None]":
     """What to score, and the labels where a corpus has them."""
     from moe_mamba_asv.corpora.read import read_corpus

@@ -31,6 +31,7 @@ def answers_of(
     from moe_mamba_asv.audio.load import load_16k
     from moe_mamba_asv.scoring.answer import answer
     from moe_mamba_asv.scoring.domain import embed, profile_beside
+    from moe_mamba_asv.scoring.remote import content_of
 
     profile = profile_beside(model, predictor.header["model_sha256"])
     paths = {item.utterance: item.path for item in inputs}
@@ -38,7 +39,7 @@ def answers_of(
     for utterance, score in table.scored.select("utterance", "score").iter_rows():
         unlike = None
         if profile is not None:
-            waveform = load_16k(paths[utterance])
+            waveform = load_16k(content_of(paths[utterance]))
             unlike = profile.unlike(waveform, embed(predictor, [waveform])[0])
         found.append(answer(utterance, score, calibration=calibration, prior=prior, unlike=unlike))
     return found

@@ -72,6 +72,7 @@ def _score_all(
     """Answers, and reasons why there is none, by name."""
     from moe_mamba_asv.errors import AudioError
     from moe_mamba_asv.scoring.long_audio import score_long
+    from moe_mamba_asv.scoring.remote import content_of
 
     found: dict[str, LongScore] = {}
     failed: dict[str, str] = {}
@@ -83,7 +84,7 @@ def _score_all(
                 progress.update(task, completed=round(done_s), total=round(total_s))
 
             try:
-                found[item.utterance] = score_long(predictor, item.path, options, on_progress=show)
+                found[item.utterance] = score_long(predictor, content_of(item.path), options, on_progress=show)
             except AudioError as error:
                 failed[item.utterance] = " ".join(str(error).split())
     return found, failed

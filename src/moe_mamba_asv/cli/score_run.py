@@ -61,7 +61,7 @@ def score_on_cluster(
 
 
 def score_windows(
-    paths: list[Path],
+    paths: list[str],
     model: str,
     device: str,
     options: tuple[float | None, float, int, int],

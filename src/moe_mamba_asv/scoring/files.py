@@ -12,6 +12,7 @@ from moe_mamba_asv.errors import AudioError
 from moe_mamba_asv.scores.table import ScoreTable
 from moe_mamba_asv.scoring.inputs import Input
 from moe_mamba_asv.scoring.journal import Journal, Row, fingerprint, table_of
+from moe_mamba_asv.scoring.remote import content_of
 from moe_mamba_asv.scoring.scorer import Scorer
 
 
@@ -79,7 +80,7 @@ def score_batch(batch: Sequence[Input], predictor: Scorer) -> list[Row]:
 
 def _read(item: Input, predictor: Scorer) -> _Crop:
     try:
-        return predictor.crop(load_16k(item.path))
+        return predictor.crop(load_16k(content_of(item.path)))
     except AudioError as error:
         return error
 

@@ -2,8 +2,8 @@
 
 Ray hands batches of inputs to actors, as many as there is room for, and hands a batch out again when its node dies.
 Rows come back in the order of the inputs and go into the same journal as those of `score_files`, so a driver that was
-killed goes on where it was, and no row is lost or there twice. Files are read where the actor runs: a path must be the
-same on every node.
+killed goes on where it was, and no row is lost or there twice. Sounds are read where the actor runs: a path must be the
+same on every node, an address one that every node can open.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,6 +19,7 @@ from moe_mamba_asv.scoring.files import score_batch
 from moe_mamba_asv.scoring.inputs import Input
 from moe_mamba_asv.scoring.journal import Journal, Row, fingerprint, table_of
 from moe_mamba_asv.scoring.predictor import Predictor
+from moe_mamba_asv.scoring.remote import is_address
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,10 @@ def _scored(ray: Any, inputs: Sequence[Input], model: Path, cluster: Cluster, ba
         yield [Row(str(name), None if error else float(score), str(error) or None) for name, score, error in columns]
 
 
+def _place(text: object) -> Path | str:
+    return str(text) if is_address(str(text)) else Path(str(text))
+
+
 class _Actor:
     """Holds one model."""
 
@@ -134,9 +139,7 @@ class _Actor:
             self._predictor = Predictor(path, device="cuda" if on_gpu else "cpu")
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        inputs = [
-            Input(str(name), Path(str(path))) for name, path in zip(batch["utterance"], batch["path"], strict=True)
-        ]
+        inputs = [Input(str(name), _place(path)) for name, path in zip(batch["utterance"], batch["path"], strict=True)]
         rows = score_batch(inputs, self._predictor)
         return {
             "utterance": np.array([row.utterance for row in rows], dtype=object),
