@@ -35,6 +35,10 @@ def _score_dev(fabric: lightning.Fabric, root: Path, out: Path) -> None:
     mixture = Mixture([read_corpus("folder", root=root, partition=Partition.DEV)])
     found = Dev(fabric, mixture, Clips(mixture, 8000, seed=None), batch_size=4, workers=0).score(model)
     np.save(out / f"{fabric.world_size}-{fabric.global_rank}.npy", found.scores)
+    if torch.distributed.is_initialized():
+        # A process that leaves while the other still talks to it is aborted by gloo's own threads.
+        fabric.barrier()
+        torch.distributed.destroy_process_group()
 
 
 def test_dev_scores_have_the_same_bits_on_one_process_and_on_two(root: Path, tmp_path: Path) -> None:
