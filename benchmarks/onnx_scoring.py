@@ -5,16 +5,15 @@ them.
 """
 
 import os
-import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from turns import medians_s
 
 from moe_mamba_asv.audio.crop import NUM_SAMPLES
 from moe_mamba_asv.models.aasist.model import AasistConfig
@@ -53,15 +52,8 @@ def scorers(name: str, folder: Path) -> dict[str, Scorer]:
 
 
 def clips_per_s(runs: list[Callable[[], object]], batch: int) -> list[float]:
-    """Medians of `REPEATS` runs each, taken in turns, after one more."""
-    times: list[list[float]] = [[] for _ in runs]
-    for repeat in range(REPEATS + 1):
-        for run, taken in zip(runs, times, strict=True):
-            started = time.perf_counter()
-            run()
-            if repeat:
-                taken.append(time.perf_counter() - started)
-    return [batch / statistics.median(taken) for taken in times]
+    """By the median time of each, taken in turns."""
+    return [batch / seconds for seconds in medians_s(runs, REPEATS)]
 
 
 def main() -> None:

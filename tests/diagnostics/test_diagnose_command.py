@@ -40,7 +40,7 @@ def run(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_is_diagnosed_into_its_own_folder(run: Path, corpus: Path) -> None:
     only = "training,layers,scores,streams,shortcuts"
     result = _mma("diagnose", run, "--corpus", "folder", "--root", corpus, "--only", only, "--clips", 20, "--json")
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 1, result.output  # two of the kinds asked for do not apply
     said = json.loads(result.stdout)
     found = read_diagnosis(run / "diagnosis.json")
     assert said == {"files": said["files"], **found.model_dump(mode="json")}
@@ -141,3 +141,14 @@ def test_the_balance_of_two_checkpoints_is_compared(corpus: Path, tmp_path: Path
     said = json.loads(result.stdout)
     assert (said["shift"]["before"], said["shift"]["after"]) == ("before", "after")
     assert sum(said["shift"]["share"].values()) == pytest.approx(0, abs=1e-6)
+
+
+def test_a_clip_that_cannot_be_heard_is_listed_and_told_by_the_exit_code(run: Path, tmp_path: Path) -> None:
+    corpus = write_folder_corpus(tmp_path, clips=12)
+    bad = next((corpus / "dev" / "bonafide").glob("*.flac"))
+    bad.write_bytes(b"no sound")
+    result = _mma(
+        "diagnose", run, "--corpus", "folder", "--root", corpus, "--only", "scores", "--clips", 24, "--out", tmp_path
+    )
+    assert result.exit_code == 1
+    assert f"not heard: dev/bonafide/{bad.stem}: " in result.stderr

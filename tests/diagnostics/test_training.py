@@ -1,6 +1,5 @@
 """Diagnosis of a training run: from run folders written by hand, and from one that `train` wrote."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,51 +7,13 @@ from typing import Any
 import pytest
 
 from made_corpus import write_folder_corpus
+from made_records import write_run
 from made_run import made_run
 from moe_mamba_asv.diagnostics.results.finding import Finding
 from moe_mamba_asv.diagnostics.training import diagnose_seeds, diagnose_training
 from moe_mamba_asv.errors import TrainingError
 from moe_mamba_asv.training.stepper import Stepper
 from moe_mamba_asv.training.train import train
-
-STEPS_PER_EPOCH = 100
-
-
-def _write_run(
-    folder: Path,
-    losses: Sequence[float],
-    eers: Sequence[float],
-    *,
-    events: Sequence[dict[str, Any]] = (),
-    skipped: int = 0,
-    dev_clips: int = 10_000,
-    **asked: Any,
-) -> Path:
-    """A run folder as `train` leaves it, with these curves."""
-    folder.mkdir(parents=True)
-    corpora = [{"corpus": "folder", "sha256": "a" * 64}]
-    record = {
-        "asked": {"recipe": {"name": "made"}, "seed": 0, "train_clips": 400, "dev_clips": dev_clips, **asked},
-        "versions": {"torch": "2"},
-        "machine": {"system": "Linux", "gpus": [], "threads": 1},
-        "git": None,
-        "data": {"train": corpora, "dev": corpora},
-        "command": "mma train made",
-        "started": "2026-01-01T00:00:00+00:00",
-    }
-    (folder / "run.json").write_text(json.dumps(record))
-    rows = [
-        f"{STEPS_PER_EPOCH * (number + 1)},{eer},{loss},{loss},0,0"
-        for number, (loss, eer) in enumerate(zip(losses, eers, strict=True))
-    ]
-    header = "step,dev_eer,loss,cross_entropy,skipped,roll_backs"
-    if rows:
-        (folder / "metrics.csv").write_text("\n".join([header, *rows]) + "\n")
-    taken = STEPS_PER_EPOCH * len(rows) - skipped
-    (folder / "steps.csv").write_text("step,loss\n" + "".join(f"{step},0.5\n" for step in range(taken)))
-    if events:
-        (folder / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
-    return folder
 
 
 def _event(step: int, what: str, culprit: str, roll_backs: int, action: str = "skipped") -> dict[str, Any]:
@@ -78,7 +39,7 @@ OVERFITTED = ([0.6, 0.4, 0.3, 0.2, 0.1, 0.05], [0.3, 0.1, 0.115, 0.14, 0.16, 0.1
 
 
 def test_a_healthy_run_has_no_fault(tmp_path: Path) -> None:
-    result = diagnose_training(_write_run(tmp_path / "run", *HEALTHY))
+    result = diagnose_training(write_run(tmp_path / "run", *HEALTHY))
     assert [finding.raised for finding in result.findings] == [False] * 3
     assert result.overfitting_judged
     assert result.overfit_since is None
@@ -90,7 +51,7 @@ def test_a_healthy_run_has_no_fault(tmp_path: Path) -> None:
 
 
 def test_over_fitting_is_found_and_where_it_began(tmp_path: Path) -> None:
-    result = diagnose_training(_write_run(tmp_path / "run", *OVERFITTED))
+    result = diagnose_training(write_run(tmp_path / "run", *OVERFITTED))
     finding = _finding(result.findings, "held_eer_rise")
     assert finding.raised
     assert finding.value == pytest.approx(0.04)  # the smallest of the last three: 0.14 - 0.1
@@ -101,7 +62,7 @@ def test_over_fitting_is_found_and_where_it_began(tmp_path: Path) -> None:
 
 def test_a_rise_while_the_loss_rises_too_is_no_over_fitting(tmp_path: Path) -> None:
     losses = [0.6, 0.4, 0.5, 0.6, 0.7, 0.8]
-    result = diagnose_training(_write_run(tmp_path / "run", losses, OVERFITTED[1]))
+    result = diagnose_training(write_run(tmp_path / "run", losses, OVERFITTED[1]))
     assert _finding(result.findings, "held_eer_rise").value == 0
     assert result.overfit_since is None
     assert result.eer_rise == pytest.approx(0.09)
@@ -109,20 +70,20 @@ def test_a_rise_while_the_loss_rises_too_is_no_over_fitting(tmp_path: Path) -> N
 
 def test_a_rise_that_does_not_hold_is_none(tmp_path: Path) -> None:
     eers = [0.3, 0.1, 0.16, 0.16, 0.11, 0.16]
-    finding = _finding(diagnose_training(_write_run(tmp_path / "run", OVERFITTED[0], eers)).findings, "held_eer_rise")
+    finding = _finding(diagnose_training(write_run(tmp_path / "run", OVERFITTED[0], eers)).findings, "held_eer_rise")
     assert finding.value == pytest.approx(0.01)
     assert not finding.raised
 
 
 def test_a_rise_that_few_dev_clips_explain_is_none(tmp_path: Path) -> None:
-    run = _write_run(tmp_path / "run", *OVERFITTED, dev_clips=100)
+    run = write_run(tmp_path / "run", *OVERFITTED, dev_clips=100)
     finding = _finding(diagnose_training(run).findings, "held_eer_rise")
     assert finding.limit == pytest.approx(2 * (0.12 * 0.88 / 100) ** 0.5)
     assert not finding.raised
 
 
 def test_three_epochs_are_not_judged(tmp_path: Path) -> None:
-    result = diagnose_training(_write_run(tmp_path / "run", [0.6, 0.3, 0.1], [0.1, 0.3, 0.5]))
+    result = diagnose_training(write_run(tmp_path / "run", [0.6, 0.3, 0.1], [0.1, 0.3, 0.5]))
     assert not result.overfitting_judged
     assert {finding.fault for finding in result.findings} == {"numeric"}
 
@@ -136,7 +97,7 @@ def test_numbers_that_were_not_finite_are_counted_by_place(tmp_path: Path) -> No
         _event(22, "gradient", "head.weight, the last of 3", 1),
         _event(100, "weights", "head.weight, the last of 1", 1, "rolled back"),
     ]
-    result = diagnose_training(_write_run(tmp_path / "run", *HEALTHY, events=events, skipped=4))
+    result = diagnose_training(write_run(tmp_path / "run", *HEALTHY, events=events, skipped=4))
     found = {(one.what, one.culprit): one.steps for one in result.non_finite}
     assert found == {
         ("loss", "frontends.0.bank"): (20, 21),
@@ -152,13 +113,13 @@ def test_numbers_that_were_not_finite_are_counted_by_place(tmp_path: Path) -> No
 def test_one_odd_clip_in_many_steps_is_no_fault(tmp_path: Path) -> None:
     losses = [1 / (number + 1) for number in range(20)]
     events = [_event(20, "loss", "the waveforms", 0)]
-    run = _write_run(tmp_path / "run", losses, losses, events=events, skipped=1)
+    run = write_run(tmp_path / "run", losses, losses, events=events, skipped=1)
     assert not any(finding.raised for finding in diagnose_training(run).findings)
 
 
 def test_a_run_that_gave_up_before_its_first_epoch_is_told(tmp_path: Path) -> None:
     events = [_event(5, "loss", "backend", 0), _event(5, "loss", "backend", 0, "stopped")]
-    result = diagnose_training(_write_run(tmp_path / "run", [], [], events=events))
+    result = diagnose_training(write_run(tmp_path / "run", [], [], events=events))
     assert result.stopped
     assert result.epochs == ()
     assert result.best_epoch is None
@@ -169,8 +130,8 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"no run\.json"):
         diagnose_training(tmp_path)
     with pytest.raises(TrainingError, match=r"no metrics\.csv"):
-        diagnose_training(_write_run(tmp_path / "young", [], []))
-    run = _write_run(tmp_path / "other", *HEALTHY)
+        diagnose_training(write_run(tmp_path / "young", [], []))
+    run = write_run(tmp_path / "other", *HEALTHY)
     (run / "metrics.csv").write_text("step,accuracy\n8,0.5\n")
     with pytest.raises(TrainingError, match="dev_eer"):
         diagnose_training(run)
@@ -183,7 +144,7 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
 
 
 def test_lines_on_their_way_to_the_disk_are_left_for_later(tmp_path: Path) -> None:
-    run = _write_run(tmp_path / "run", *HEALTHY, events=[_event(1, "loss", "head", 0)])
+    run = write_run(tmp_path / "run", *HEALTHY, events=[_event(1, "loss", "head", 0)])
     for name, torn in (("steps.csv", "601,0."), ("events.jsonl", '{"step": 6')):
         with (run / name).open("a") as file:
             file.write(torn)
@@ -192,7 +153,7 @@ def test_lines_on_their_way_to_the_disk_are_left_for_later(tmp_path: Path) -> No
 
 
 def test_shares_of_streams_and_experts_come_in_order(tmp_path: Path) -> None:
-    run = _write_run(tmp_path / "run", [], [])
+    run = write_run(tmp_path / "run", [], [])
     experts = [f"expert_share_{block}_{expert}" for block in (0, 1) for expert in range(11)]
     names = ["step", "dev_eer", "loss", "l2_sp", "learning_rate_ssl", "stream_share_1", "stream_share_0", *experts]
     values = [8, 0.1, "NaN", 0.01, 1e-5, 0.3, 0.7, *(number / 100 for number in range(22))]
@@ -208,7 +169,7 @@ def test_shares_of_streams_and_experts_come_in_order(tmp_path: Path) -> None:
 def test_seeds_that_agree_and_seeds_that_do_not(tmp_path: Path) -> None:
     def runs(name: str, *bests: float) -> list[Path]:
         return [
-            _write_run(tmp_path / name / str(seed), [0.5, 0.4], [best + 0.1, best], seed=seed)
+            write_run(tmp_path / name / str(seed), [0.5, 0.4], [best + 0.1, best], seed=seed)
             for seed, best in enumerate(bests)
         ]
 
@@ -227,9 +188,9 @@ def test_seeds_that_agree_and_seeds_that_do_not(tmp_path: Path) -> None:
 
 
 def test_runs_that_are_not_of_one_recipe_are_refused(tmp_path: Path) -> None:
-    first = _write_run(tmp_path / "a", *HEALTHY, seed=1)
+    first = write_run(tmp_path / "a", *HEALTHY, seed=1)
     with pytest.raises(TrainingError, match="other recipe"):
-        diagnose_seeds([first, _write_run(tmp_path / "b", *HEALTHY, seed=2, recipe={"name": "other"})])
+        diagnose_seeds([first, write_run(tmp_path / "b", *HEALTHY, seed=2, recipe={"name": "other"})])
     with pytest.raises(TrainingError, match="seeds"):
         diagnose_seeds([first, first])
     with pytest.raises(TrainingError, match="1 run folder"):

@@ -9,6 +9,7 @@ from awkward_names import AWKWARD_ATTACK, AWKWARD_MODEL, MAKING
 
 from moe_mamba_asv.evaluation.asv import AsvScores
 from moe_mamba_asv.reports.build import build_report
+from moe_mamba_asv.reports.consistency.check import check_report
 from moe_mamba_asv.reports.judging import Judging
 from moe_mamba_asv.reports.subjects import find_subjects
 from moe_mamba_asv.types import UTTERANCE_SCHEMA, Attack, Corpus
@@ -81,3 +82,15 @@ def several(score_files, corpus):
 def sha256():
     """Digest of a file."""
     return lambda path: hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture
+def check(tmp_path):
+    """Check a text as a file of a given name."""
+
+    def of(text, name="report.md"):
+        file = tmp_path / name
+        file.write_text(text, encoding="utf-8")
+        return check_report(file)
+
+    return of

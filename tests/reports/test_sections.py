@@ -16,6 +16,7 @@ import typer
 from awkward_names import MAKING
 
 from made_detectors import detector, made_sample, predictor_of, two_streams, with_experts
+from made_records import write_run
 from moe_mamba_asv.cli.main import app
 from moe_mamba_asv.diagnostics.diagnose import Subject as Diagnosed
 from moe_mamba_asv.diagnostics.diagnose import diagnose
@@ -65,23 +66,8 @@ def _write_scores(path: Path, corpus: Corpus, seed: int, separations: dict[str |
     path.write_text("\n".join(lines) + "\n")
 
 
-def _write_records(folder: Path, *, loss: tuple[float, ...], dev: tuple[float, ...], kind: str) -> None:
-    """What `mma train` writes, with these curves."""
-    corpora = [{"corpus": "folder", "sha256": "a" * 64}]
-    recipe = {"name": kind, "model": {"kind": kind, "width": 16}, "training": {"learning_rate": 0.001}}
-    record = {
-        "asked": {"recipe": recipe, "seed": 0, "train_clips": 400, "dev_clips": 10_000},
-        "versions": {"torch": "2"},
-        "machine": {"system": "Linux", "gpus": [], "threads": 1},
-        "git": None,
-        "data": {"train": corpora, "dev": corpora},
-        "command": "mma train made",
-        "started": "2026-01-01T00:00:00+00:00",
-    }
-    (folder / "run.json").write_text(json.dumps(record))
-    rows = [f"{100 * (n + 1)},{eer},{value},{value},0,0" for n, (value, eer) in enumerate(zip(loss, dev, strict=True))]
-    (folder / "metrics.csv").write_text("\n".join(["step,dev_eer,loss,cross_entropy,skipped,roll_backs", *rows]) + "\n")
-    (folder / "steps.csv").write_text("step,loss\n" + "".join(f"{step},0.5\n" for step in range(100 * len(rows))))
+def _recipe(kind: str) -> dict[str, Any]:
+    return {"name": kind, "model": {"kind": kind, "width": 16}, "training": {"learning_rate": 0.001}}
 
 
 def _diagnose(folder: Path, model: Any, before: Any = None) -> None:
@@ -104,13 +90,13 @@ def runs(corpora: dict[str, Corpus], tmp_path_factory: pytest.TempPathFactory) -
     experts = detector(with_experts())
     with torch.no_grad():
         experts.backend.blocks[0].mixture.router.bias[1] -= 1e4
-    _write_records(folders[0], loss=_LOSSES, dev=(0.3, 0.2, 0.12, 0.1, 0.105, 0.095), kind="mixture")
+    write_run(folders[0], _LOSSES, (0.3, 0.2, 0.12, 0.1, 0.105, 0.095), recipe=_recipe("mixture"))
     _diagnose(folders[0], experts)
     start, cut = detector(two_streams()), detector(two_streams())
     with torch.no_grad():
         cut.projections[1].weight.zero_()
         cut.projections[1].bias.zero_()
-    _write_records(folders[1], loss=_LOSSES, dev=_EERS, kind="two-streams")
+    write_run(folders[1], _LOSSES, _EERS, recipe=_recipe("two-streams"))
     _diagnose(folders[1], cut, start)
     return folders
 

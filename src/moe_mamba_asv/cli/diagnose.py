@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from moe_mamba_asv.cli.terminal import console, expected_errors, print_json, progress_bar, stderr, typed_command
+from moe_mamba_asv.cli.terminal import (
+    SOME_FAILED,
+    console,
+    expected_errors,
+    print_json,
+    progress_bar,
+    stderr,
+    typed_command,
+)
 
 if TYPE_CHECKING:
     from moe_mamba_asv.diagnostics.diagnose import OnClips, Subject
@@ -29,6 +37,8 @@ router (experts by attack), shortcuts (silence, level …), robustness (codecs, 
 is said. Dev is the default: what you learn here you will act on, and eval must not choose a model.
 
 docs/diagnosis.md says how to read the answers.
+
+Exit code 0: done; 1: a clip could not be heard, or a kind that was asked for does not apply; 2: wrong use.
 """
 
 
@@ -67,6 +77,9 @@ def diagnose_command(
         print_json({"files": [str(file) for file in files], **found.model_dump(mode="json")})
     else:
         _tell(found, files)
+    failed = found.sample is not None and bool(found.sample.failed)
+    if failed or (only is not None and found.not_done):
+        raise typer.Exit(SOME_FAILED)
 
 
 def _subject(model: str, before: str | None, device: str) -> Subject:
@@ -124,12 +137,14 @@ def _diagnosed(subject: Subject, sample: Sample | None, kinds: tuple[Kind, ...],
 
 def _occlude(subject: Subject, recording: Path, out: Path | None, as_json: bool) -> None:
     from moe_mamba_asv.audio.load import load_16k
-    from moe_mamba_asv.diagnostics.occlusion import occlude
+    from moe_mamba_asv.diagnostics.occlusion import num_passes, occlude
     from moe_mamba_asv.reports.canvas import for_file
     from moe_mamba_asv.reports.drawings.occlusion import occlusion_figure
     from moe_mamba_asv.scores import write_atomically
 
-    found = occlude(subject.predictor, load_16k(recording))
+    with progress_bar() as progress:
+        task = progress.add_task("occluding", total=num_passes(subject.predictor.num_samples))
+        found = occlude(subject.predictor, load_16k(recording), on_clips=lambda clips: progress.advance(task, clips))
     folder = out or Path(f"{recording.stem}.occlusion")
     files = [folder / "occlusion.json", folder / "occlusion.svg"]
     write_atomically(files[0], found.model_dump_json(indent=1) + "\n")
@@ -170,6 +185,8 @@ def _tell(found: Diagnosis, files: list[Path]) -> None:
     if raised:
         console.print(table)
     console.print(f"{len(raised)} faults by {len(findings)} rules", highlight=False)
+    for name, reason in ({} if found.sample is None else found.sample.failed).items():
+        stderr.print(f"not heard: {name}: {reason}", highlight=False, soft_wrap=True, markup=False)
     for kind, reason in found.not_done.items():
         stderr.print(f"not done: {kind}: {reason}", highlight=False, soft_wrap=True, markup=False)
     for file in files:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from moe_mamba_asv.corpora.asvspoof2019 import read_2019_layout
 from moe_mamba_asv.corpora.minispoof_layout import LAYOUT_MINISPOOF, RECORDINGS_FILE
 from moe_mamba_asv.errors import CorpusError
+from moe_mamba_asv.evaluation.base import misfit
 from moe_mamba_asv.types import Label, Partition
 
 _BUILD_AGAIN = "build the corpus again, into a new folder"
@@ -168,10 +169,8 @@ def _read_description(root: Path) -> Description:
     try:
         description = Description.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
         raise CorpusError(
-            f"{path}{', ' if place else ''}{place}: {first['msg']}",
+            misfit(path, error),
             wanted="the corpus.json of a minispoof corpus built by this version",
             remedy=_BUILD_AGAIN,
         ) from error

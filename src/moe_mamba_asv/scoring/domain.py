@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from moe_mamba_asv.audio.facts import measure, noise_floor_db
 from moe_mamba_asv.errors import AudioError, CheckpointError, CorpusError
-from moe_mamba_asv.evaluation.result import Result
+from moe_mamba_asv.evaluation.base import Result, misfit
 from moe_mamba_asv.scoring.predictor import Predictor
 
 #: Facts of a recording that have a usual range, with the unit of each.
@@ -183,7 +183,7 @@ def profile_beside(model: Path, sha256: str) -> Profile | None:
     try:
         profile = Profile.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise CheckpointError(f"{path}: {error.errors()[0]['msg']}", remedy="mma profile again") from error
+        raise CheckpointError(misfit(path, error), remedy="mma profile again") from error
     if profile.model_sha256 != sha256:
         raise CheckpointError(
             f"{path} is of another model", wanted=f"sha256 {sha256[:12]}…", remedy="mma profile again"

@@ -13,7 +13,8 @@ from moe_mamba_asv.diagnostics.results.shortcuts import ShortcutResult
 from moe_mamba_asv.diagnostics.results.streams import StreamsResult, StreamsShift
 from moe_mamba_asv.diagnostics.results.training import TrainingResult
 from moe_mamba_asv.errors import ConfigError
-from moe_mamba_asv.evaluation.result import Counts, Result
+from moe_mamba_asv.evaluation.base import Result, misfit
+from moe_mamba_asv.evaluation.result import Counts
 
 Kind = Literal["scores", "streams", "router", "layers", "shortcuts", "robustness", "training"]
 #: In the order of cost.
@@ -108,10 +109,8 @@ def read_diagnosis(path: Path) -> Diagnosis:
     try:
         return Diagnosis.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
         raise ConfigError(
-            f"{path}{f' at {place}' if place else ''}: {first['msg']}",
+            misfit(path, error),
             wanted="a file that mma diagnose wrote",
             remedy="mma diagnose again, with this version",
         ) from error

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from moe_mamba_asv.errors import ScoreError
+from moe_mamba_asv.evaluation.base import misfit
 from moe_mamba_asv.evaluation.result import AsvResult, Counts, Result
 
 ComparedMeasure = Literal["eer", "min_tdcf_2019", "min_tdcf_2021"]
@@ -191,9 +192,7 @@ def read_interpolation(file: Path) -> Interpolation:
     try:
         return Interpolation.model_validate_json(file.read_bytes())
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
         raise ScoreError(
-            f"{file}{f' at {place}' if place else ''}: {first['msg']}",
+            misfit(file, error),
             wanted="the output of mma compare --interpolate A B --json",
         ) from error
