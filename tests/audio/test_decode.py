@@ -150,6 +150,14 @@ def test_video_without_sound_says_so(tmp_path: Path) -> None:
         decode(path)
 
 
+def test_a_sound_track_that_no_decoder_knows_is_refused(tmp_path: Path) -> None:
+    """PyAV has no decoder to ask then, and answers None in its place."""
+    path = encoded_by_pyav(tmp_path / "strange.mkv", tone(48_000), "aac", 48_000)
+    path.write_bytes(path.read_bytes().replace(b"A_AAC", b"A_ZZZ"))
+    with pytest.raises(AudioError, match="a form that no decoder knows"):
+        decode(path)
+
+
 @pytest.mark.parametrize("name", ["cut.wav", "cut.flac", "cut.m4a"])
 def test_truncated_file_is_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / name

@@ -24,6 +24,8 @@ def decode(content: bytes) -> NDArray[np.float32]:
         np.ones(1 << 30)
     if content == b"bug":
         raise IndexError("words of the file")
+    if content == b"shout":
+        os.write(2, b"words of the file")
     if content == b"read":
         Path(__file__).read_bytes()
     if content == b"connect":

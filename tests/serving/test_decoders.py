@@ -108,6 +108,13 @@ def test_a_fault_of_the_decoder_is_an_answer_without_its_words(decoders: Decoder
     assert "words" not in str(caught.value)
 
 
+def test_what_a_library_says_of_a_broken_file_is_not_in_the_log(capfd: pytest.CaptureFixture[str]) -> None:
+    loud = Decoders(decode, count=1, timeout_s=10, memory_bytes=256_000_000)
+    with closing(loud), pytest.raises(AudioError):
+        loud.decode(b"shout")
+    assert "words of the file" not in capfd.readouterr().err
+
+
 def test_who_waits_when_it_closes_is_told() -> None:
     closing = Decoders(decode, count=1, timeout_s=30, memory_bytes=256_000_000)
     said: list[Exception] = []

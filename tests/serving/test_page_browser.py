@@ -111,8 +111,7 @@ def test_an_upload_is_answered_as_the_service_says(page: Page) -> None:
         "heard": 0.6,
     }
     assert figures(page) == wanted
-    odds = wanted["probability"] / (1 - wanted["probability"])
-    verdict = "undecided" if 1 / 3 < odds < 3 else "bona fide" if odds >= 3 else "spoof"
+    verdict = result["calibrated"]["verdict"]
     expect(page.locator(".verdict h3")).to_contain_text(verdict)
     expect(page.locator("#status")).to_contain_text(f"Recording A: {verdict}")
     expect(page.locator(".provenance")).to_contain_text(answer["model"]["sha256"])
@@ -120,11 +119,24 @@ def test_an_upload_is_answered_as_the_service_says(page: Page) -> None:
     expect(page.locator("#meaning")).to_be_visible()
 
 
-def test_the_verdict_changes_at_odds_of_three(page: Page) -> None:
-    verdicts = page.evaluate(
-        "import('/page/answer.js').then(({verdictOf}) => [0, 0.25, 0.2501, 0.5, 0.7499, 0.75, 1].map(verdictOf))"
+@pytest.mark.parametrize(
+    ("verdict", "kind"), [("bona fide", "bonafide"), ("spoof", "spoof"), ("undecided", "undecided")]
+)
+def test_the_verdict_is_the_services_and_no_rule_of_the_page(page: Page, verdict: str, kind: str) -> None:
+    """Whatever the probability; the borders of the scale are those of the odds that the service names."""
+    answer = scored(page, sound(3))
+    answer["files"][0]["result"]["calibrated"] |= {"probability": 0.6, "verdict": verdict, "least_odds": 4.0}
+    shown = page.evaluate(
+        """answer => import('/page/answer.js').then(({answerParts}) => {
+            const box = document.createElement('div');
+            box.append(...answerParts(answer, new Date()));
+            const zone = box.querySelector('.scale .undecided');
+            return [box.querySelector('.verdict').className, zone.getAttribute('x'), zone.getAttribute('width')];
+        })""",
+        answer,
     )
-    assert verdicts == ["spoof", "spoof", "undecided", "undecided", "undecided", "bonafide", "bonafide"]
+    assert shown[0] == f"verdict {kind}"
+    assert [float(end.rstrip("%")) for end in shown[1:]] == pytest.approx([20, 60])  # odds of 1 : 4 are 0.2
 
 
 def test_the_spectrum_of_a_tone_is_where_it_should_be(page: Page) -> None:

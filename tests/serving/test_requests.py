@@ -1,5 +1,6 @@
 """Requests that are refused as a whole, what the service says it can do, and a real server with rude clients."""
 
+import resource
 import socket
 import threading
 import time
@@ -12,7 +13,7 @@ from made_uploads import sound
 from starlette.testclient import TestClient
 
 from moe_mamba_asv.serving.app import create_app
-from moe_mamba_asv.serving.run import make_server
+from moe_mamba_asv.serving.run import allow_connections, make_server
 from moe_mamba_asv.serving.settings import Settings
 
 _HEAD = b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
@@ -156,6 +157,19 @@ def test_half_open_connections_are_let_go_and_others_are_answered(server: uvicor
     assert time.monotonic() - started < 10
     for one in silent:
         one.close()
+
+
+def test_a_low_limit_of_open_files_is_raised_as_far_as_may_be() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1_024, before[1]))
+        allow_connections()
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        assert (soft, hard) == (min(hard, 65_536), before[1])
+        allow_connections()  # again changes nothing
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (soft, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_an_endless_upload_is_cut_off(server: uvicorn.Server) -> None:

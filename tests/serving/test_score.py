@@ -1,6 +1,7 @@
 """What the service says of recordings: the scores of `mma score`, and an error for what is none."""
 
 import io
+import json
 import socket
 import tempfile
 from pathlib import Path
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 
 from moe_mamba_asv.cli.main import app as mma
 from moe_mamba_asv.scores import read_scores
+from moe_mamba_asv.scoring.answer import verdict_of
 
 
 def post(client: TestClient, *contents: bytes, name: str = "a.wav", **query: object):
@@ -117,8 +119,37 @@ def test_a_calibrated_answer_says_what_it_is_worth(client: TestClient) -> None:
     llr = SLOPE * result["score"] + OFFSET
     odds = np.exp(llr) * 0.01 / 0.99
     wanted = {"llr": llr, "probability": odds / (1 + odds), "prior": 0.01}
-    assert result["calibrated"] == pytest.approx(wanted, rel=1e-6)
+    assert {name: result["calibrated"][name] for name in wanted} == pytest.approx(wanted, rel=1e-6)
     assert post(client, sound(4)).json()["files"][0]["result"]["calibrated"]["prior"] == 0.5
+
+
+def test_the_verdict_is_the_one_of_mma_score(client: TestClient, models: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(sound(4))
+    verdicts = set()
+    for prior in (0.0001, 0.3, 0.5, 0.7, 0.9999):
+        words = ["score", tmp_path / "a.wav", "--model", models / "known.safetensors", "--prior", prior, "--json"]
+        [wanted] = json.loads(CliRunner().invoke(mma, list(map(str, words))).stdout)["answers"]
+        calibrated = post(client, sound(4), prior=prior).json()["files"][0]["result"]["calibrated"]
+        assert calibrated["verdict"] == wanted["verdict"]
+        assert calibrated["least_odds"] == 3.0
+        verdicts.add(calibrated["verdict"])
+    assert verdicts >= {"bona fide", "spoof"}
+
+
+@pytest.mark.parametrize(
+    ("probability", "verdict"),
+    [
+        (0.0, "spoof"),
+        (0.25, "spoof"),
+        (0.2501, "undecided"),
+        (0.5, "undecided"),
+        (0.7499, "undecided"),
+        (0.75, "bona fide"),
+        (1.0, "bona fide"),
+    ],
+)
+def test_a_verdict_needs_odds_of_three_either_way(probability: float, verdict: str) -> None:
+    assert verdict_of(probability) == verdict
 
 
 def test_what_is_unlike_is_said(client: TestClient) -> None:

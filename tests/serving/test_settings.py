@@ -22,6 +22,10 @@ def test_options_go_over_the_environment_over_the_file(tmp_path: Path) -> None:
     assert found.host == "127.0.0.1"
 
 
+def test_without_a_name_the_detector_of_the_package_is_served() -> None:
+    assert load_settings(None, {}, models={}).models == {"shipped": "shipped"}
+
+
 def test_models_come_from_the_environment_in_their_order() -> None:
     found = load_settings(environment={"MMA_SERVE_MODELS": "b=x/b.safetensors,a=hf://lab/a=1"})
     assert list(found.models.items()) == [("b", "x/b.safetensors"), ("a", "hf://lab/a=1")]
@@ -33,7 +37,6 @@ def test_models_come_from_the_environment_in_their_order() -> None:
         ({"MMA_SERVE_MAX_UPLOAD": "3"}, "max_upload_mb"),
         ({"MMA_SERVE_PORT": "many", "MMA_SERVE_MODELS": "a=a"}, "port"),
         ({"MMA_SERVE_MODELS": "nameless"}, "NAME=FILE"),
-        ({}, "--model NAME=FILE"),
     ],
 )
 def test_what_makes_no_sense_is_named(environment: dict[str, str], said: str) -> None:

@@ -27,10 +27,10 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return live_settings(tmp_path_factory.mktemp("live"))
 
 
-@pytest.fixture(scope="module")
-def server(strict: Settings) -> Iterator[str]:
-    """A real one; its address."""
-    server = make_server(create_app(strict.model_copy(update={"max_streams": 50})), strict)
+@contextlib.contextmanager
+def _served(settings: Settings) -> Iterator[str]:
+    """A real server; its address."""
+    server = make_server(create_app(settings), settings)
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
@@ -38,6 +38,12 @@ def server(strict: Settings) -> Iterator[str]:
     yield f"127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     server.should_exit = True
     thread.join()
+
+
+@pytest.fixture(scope="module")
+def server(strict: Settings) -> Iterator[str]:
+    with _served(strict.model_copy(update={"max_streams": 50})) as address:
+        yield address
 
 
 def test_a_real_client_streams(server: str) -> None:
@@ -81,6 +87,18 @@ def test_silent_streams_are_in_nobodys_way(server: str) -> None:
         silent = [stack.enter_context(connect(f"ws://{server}/v1/stream")) for _ in range(45)]
         test_a_real_client_streams(server)
         assert {_closed(one) for one in silent} == {(1008, "silent")}
+
+
+def test_of_eight_half_open_streams_three_are_too_many_and_others_are_answered(strict: Settings) -> None:
+    """The limit is told at once; the five are let go when they have been silent, and there is room again."""
+    with _served(strict.model_copy(update={"max_streams": 5})) as address, contextlib.ExitStack() as stack:
+        silent = [stack.enter_context(connect(f"ws://{address}/v1/stream")) for _ in range(8)]
+        assert [_closed(one) for one in silent[5:]] == [(1013, "busy")] * 3
+        with closing(http.client.HTTPConnection(address, timeout=20)) as connection:
+            connection.request("GET", "/readyz")
+            assert connection.getresponse().status == 200
+        assert [_closed(one) for one in silent[:5]] == [(1008, "silent")] * 5
+        test_a_real_client_streams(address)
 
 
 def test_events_come_while_the_job_runs(server: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,14 +4,17 @@ import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
-import av
 import numpy as np
 import soundfile
-from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from moe_mamba_asv.errors import AudioError
+
+if TYPE_CHECKING:
+    import av
 
 #: Containers whose stream duration is stored, not guessed from a bit rate: only there a shortfall means truncation.
 _STORED_DURATION = {"mov,mp4,m4a,3gp,3g2,mj2", "flac", "wav", "aiff", "caf"}
@@ -22,7 +25,7 @@ _STREAMED_WAV_BYTES = 0x7FFF0000
 _BLOCK_FRAMES = 1 << 18
 #: What soundfile and PyAV raise where they cannot read on.
 SOUNDFILE_REFUSES = (soundfile.LibsndfileError, soundfile.SoundFileRuntimeError)
-PYAV_REFUSES = (FFmpegError, ValueError)
+PYAV_REFUSES = (ValueError,)
 #: FFmpeg sample formats and the value that full scale has in them.
 _FULL_SCALE = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "s64": 2.0**63, "flt": 1.0, "dbl": 1.0}
 #: What FFmpeg may take a file for, by its own names. Playlists (concat, hls, dash) are not among them: a hostile file
@@ -37,7 +40,7 @@ def decode(source: Path | bytes, *, max_duration_s: float | None = None) -> tupl
     """Decode the (first) sound track of a file to mono at its own sampling rate.
 
     WAV, FLAC, Ogg, MP3, AIFF … are read by soundfile; what it refuses (M4A/AAC, the sound of a video, G.722,
-    some FLACs) by PyAV. Integer FLAC gives the same bits through either.
+    some FLACs) by PyAV, where that is installed. Integer FLAC gives the same bits through either.
 
     Odd inputs have these answers:
 
@@ -70,8 +73,18 @@ def decode(source: Path | bytes, *, max_duration_s: float | None = None) -> tupl
     return mono(channels, name), rate_hz
 
 
+class NoPyAVError(ValueError):
+    """PyAV is not installed: it is large, and most sounds do without."""
+
+
 def undecodable(name: str, by_soundfile: Exception, by_pyav: Exception) -> AudioError:
     """What is said of a file that neither decoder reads."""
+    if isinstance(by_pyav, NoPyAVError):
+        return AudioError(
+            f"{name} cannot be decoded (soundfile: {by_soundfile}; {by_pyav})",
+            wanted="WAV, FLAC, MP3, Ogg or Opus; for M4A, AAC or the sound of a video, PyAV",
+            remedy="pip install 'moe-mamba-asv[media]', or convert it with `ffmpeg -i INPUT OUTPUT.flac`",
+        )
     return AudioError(
         f"{name} cannot be decoded (soundfile: {by_soundfile}; PyAV: {by_pyav})",
         wanted="WAV, FLAC, MP3, Ogg, Opus, M4A or a video with a sound track",
@@ -150,12 +163,32 @@ def pyav_blocks(source: Path | bytes, name: str) -> Iterator[tuple[NDArray, int]
 
     Raises:
         AudioError: after the last block, if the file is truncated.
+        NoPyAVError: PyAV is not installed.
         PYAV_REFUSES: FFmpeg cannot open it or read on, or it holds no sound that can be read.
     """
-    with av.open(_open(source), mode="r", options={"format_whitelist": _CONTAINERS}) as container:
+    pyav = _import_pyav()
+    try:
+        yield from _ffmpeg_blocks(pyav, source, name)
+    except pyav.error.FFmpegError as error:
+        raise ValueError(str(error)) from error
+
+
+def _import_pyav() -> ModuleType:
+    """PyAV, imported at the first file that needs it: it may be absent, and loads all of FFmpeg."""
+    try:
+        import av
+    except ModuleNotFoundError as error:
+        raise NoPyAVError("PyAV is not installed") from error
+    return av
+
+
+def _ffmpeg_blocks(pyav: ModuleType, source: Path | bytes, name: str) -> Iterator[tuple[NDArray, int]]:
+    with pyav.open(_open(source), mode="r", options={"format_whitelist": _CONTAINERS}) as container:
         if not container.streams.audio:
             raise ValueError("no sound track")
         stream = container.streams.audio[0]
+        if stream.codec_context is None:
+            raise ValueError("a sound track in a form that no decoder knows")
         rate_hz = stream.rate
         num_frames = 0
         yield np.zeros((0, stream.channels), np.float32), rate_hz
@@ -171,7 +204,7 @@ def pyav_blocks(source: Path | bytes, name: str) -> Iterator[tuple[NDArray, int]
         _refuse_truncated(name, num_frames, promised, rate_hz)
 
 
-def _frame_samples(frame: av.AudioFrame) -> NDArray[np.float64]:
+def _frame_samples(frame: "av.AudioFrame") -> NDArray[np.float64]:
     """One frame as (samples, channels), full scale 1.0."""
     samples = frame.to_ndarray()
     samples = samples.T if frame.format.is_planar else samples.reshape(-1, len(frame.layout.channels))

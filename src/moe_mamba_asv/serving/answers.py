@@ -3,6 +3,7 @@
 from pydantic import ConfigDict, Field
 
 from moe_mamba_asv.evaluation.base import Result
+from moe_mamba_asv.scoring.answer import LEAST_ODDS, Verdict
 
 #: Said with every score.
 MEANING = (
@@ -30,7 +31,13 @@ _EXAMPLE = {
                 "score": 1.734,
                 "duration_s": 6.2,
                 "heard_s": 4.0375,
-                "calibrated": {"llr": 3.1, "probability": 0.957, "prior": 0.5},
+                "calibrated": {
+                    "llr": 3.1,
+                    "probability": 0.957,
+                    "prior": 0.5,
+                    "verdict": "bona fide",
+                    "least_odds": LEAST_ODDS,
+                },
                 "unlike": ["bandwidth_hz 3406 Hz, usual 5200 to 8100"],
             },
             "error": None,
@@ -56,11 +63,15 @@ class Calibrated(Result):
         llr: ``ln(p(audio | bona fide) / p(audio | spoof))``, nats.
         probability: of bona fide, given the prior.
         prior: share of bona fide in all audio that was assumed; nothing in the recording tells it.
+        verdict: what the probability decides.
+        least_odds: below which, either way, nothing is decided.
     """
 
     llr: float
     probability: float
     prior: float
+    verdict: Verdict
+    least_odds: float = LEAST_ODDS
 
 
 class Heard(Result):

@@ -22,7 +22,7 @@ from moe_mamba_asv.serving.jobs import Jobs
 from moe_mamba_asv.serving.live import LiveStreams
 from moe_mamba_asv.serving.metrics import Metrics
 from moe_mamba_asv.serving.page import add_page
-from moe_mamba_asv.serving.problems import Problem, RequestError
+from moe_mamba_asv.serving.problems import ACCESS_REFUSALS, Problem, RequestError
 from moe_mamba_asv.serving.service import Service
 from moe_mamba_asv.serving.settings import MB, Settings
 from moe_mamba_asv.serving.uploads import read_uploads
@@ -35,26 +35,15 @@ _DESCRIPTION = (
     "binary messages of mono samples at 16 kHz, little-endian; back come "
     '`{"scores": [{"time_s": 1.5, "score": 0.7}]}`; `{"end": true}` ends it.'
 )
-_FILES = {
-    "type": "object",
-    "required": ["file"],
-    "properties": {
-        "file": {
-            "type": "array",
-            "items": {"type": "string", "contentMediaType": "application/octet-stream"},
-            "description": "WAV, FLAC, MP3, Ogg, Opus, M4A or a video with sound; the field may come repeatedly",
-        }
-    },
-}
+_COUNTS = {"text/plain": {"schema": {"type": "string"}}}
 _REFUSALS: dict[int | str, dict[str, Any]] = {
+    **ACCESS_REFUSALS,
     400: {"model": Problem, "description": "Malformed, incomplete or without files"},
-    401: {"model": Problem, "description": "No key, or a wrong one"},
     404: {"model": Problem, "description": "No such model"},
     408: {"model": Problem, "description": "The body came too slowly"},
     413: {"model": Problem, "description": "Too large, or too many files"},
     415: {"model": Problem, "description": "Not multipart/form-data"},
     422: {"model": ScoreAnswer | Problem, "description": "No file could be scored, or a parameter makes no sense"},
-    429: {"model": Problem, "description": "Too many requests; Retry-After says when to come back"},
     503: {"model": Problem, "description": "Too much is being read at the moment"},
 }
 
@@ -132,11 +121,13 @@ def _long_limit(settings: Settings, held: Held) -> BodyLimit:
 
 
 def _add_routes(app: FastAPI, service: Service) -> None:
+    files = _files(service.settings.max_files)
+
     @app.post(
         "/v1/score",
         response_model=ScoreAnswer,
         responses=_REFUSALS,
-        openapi_extra={"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FILES}}}},
+        openapi_extra={"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": files}}}},
         summary="Score recordings",
     )
     async def score(
@@ -155,7 +146,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
             response.status_code = 422
         return answer
 
-    @app.get("/v1/models", summary="What can be asked")
+    @app.get("/v1/models", responses=ACCESS_REFUSALS, summary="What can be asked")
     async def models() -> Models:
         """The models with their digests and versions."""
         return Models(models=tuple(one.describe() for one in service.models.values()), versions=service.versions)
@@ -174,8 +165,22 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         return Health(status="ok")
 
 
+def _files(max_files: int) -> dict[str, Any]:
+    """What a body of uploads looks like, for the description."""
+    one = {"type": "string", "contentMediaType": "application/octet-stream"}
+    told = "WAV, FLAC, MP3, Ogg, Opus, M4A or a video with sound; the field may come repeatedly"
+    several = {"type": "array", "items": one, "minItems": 1, "maxItems": max_files, "description": told}
+    return {"type": "object", "required": ["file"], "properties": {"file": several}, "additionalProperties": False}
+
+
 def _add_counts(app: FastAPI, service: Service, jobs: Jobs, streams: LiveStreams, metrics: Metrics, held: Held) -> None:
-    @app.get("/metrics", response_class=PlainTextResponse, summary="Counts for Prometheus")
+    @app.get(
+        "/metrics",
+        # Of no type, for that would be the one of refusals too.
+        response_class=Response,
+        responses={**ACCESS_REFUSALS, 200: {"description": "Counts", "content": _COUNTS}},
+        summary="Counts for Prometheus",
+    )
     async def counts() -> PlainTextResponse:
         """In its text format."""
         now = {

@@ -6,6 +6,7 @@ What it answers is plain bytes, never a pickle: a file that takes it over has no
 import contextlib
 import io
 import json
+import os
 import re
 import resource
 import signal
@@ -109,6 +110,7 @@ def _prepare(connection: Connection, memory_bytes: int) -> None:
     """Load what is needed, give up what is not, and say so."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the service decides when it ends, also after Ctrl-C
     _warm_up()
+    _silence()
     _confine(memory_bytes)
     connection.send_bytes(READY)
 
@@ -122,6 +124,13 @@ def _warm_up() -> None:
     list(pyav_blocks(recording.getvalue(), "warm-up"))
     with contextlib.suppress(AudioError):
         load_16k(bytes(1_000))
+
+
+def _silence() -> None:
+    """What libraries say of broken files goes nowhere: whoever sends them would fill the service's log."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
 
 
 def _confine(memory_bytes: int) -> None:

@@ -14,7 +14,7 @@ from moe_mamba_asv.scoring.long_audio import LongOptions
 from moe_mamba_asv.serving.access import KEY_NUMBER
 from moe_mamba_asv.serving.job_answers import JobAnswer
 from moe_mamba_asv.serving.jobs import Job, Jobs
-from moe_mamba_asv.serving.problems import Problem, RequestError
+from moe_mamba_asv.serving.problems import ACCESS_REFUSALS, Problem, RequestError
 from moe_mamba_asv.serving.service import Service
 from moe_mamba_asv.serving.uploads import read_uploads
 
@@ -27,16 +27,24 @@ _FILE = {
     "type": "object",
     "required": ["file"],
     "properties": {"file": {"type": "string", "contentMediaType": "application/octet-stream"}},
+    "additionalProperties": False,
 }
-_EVENTS = (
-    'event: progress\ndata: {"state":"running","done_s":812.0,"total_s":3600.0}\n\n'
-    'event: done\ndata: {"id":"pUV1…","state":"done", … as /v1/jobs/{job_id} answers}\n\n'
-)
+_EVENTS = {
+    "itemSchema": {
+        "type": "object",
+        "required": ["event", "data"],
+        "properties": {
+            "event": {"enum": ["progress", "done", "failed", "deleted"]},
+            "data": {"type": "string", "contentMediaType": "application/json"},
+        },
+    },
+    "example": 'event: progress\ndata: {"state":"running","done_s":812.0,"total_s":3600.0}\n\n'
+    'event: done\ndata: {"id":"pUV1…","state":"done", … as /v1/jobs/{job_id} answers}\n\n',
+}
 _MINE: dict[int | str, dict[str, Any]] = {
-    401: {"model": Problem, "description": "No key, or a wrong one"},
+    **ACCESS_REFUSALS,
     404: {"model": Problem, "description": "No such job, no longer, or of another key"},
     422: {"model": Problem, "description": "No id"},
-    429: {"model": Problem, "description": "Too many requests; Retry-After says when to come back"},
 }
 
 JobId = Annotated[str, Path(min_length=1, max_length=64, description="As the job was answered.")]
@@ -106,10 +114,11 @@ def job_routes(service: Service, jobs: Jobs, refusals: dict[int | str, dict[str,
 
     @router.get(
         "/v1/jobs/{job_id}/events",
-        response_class=_EventStream,
+        # Of no type, for that would be the one of refusals too.
+        response_class=Response,
         responses={
             **_MINE,
-            200: {"description": "Progress, then the job", "content": {"text/event-stream": {"example": _EVENTS}}},
+            200: {"description": "Progress, then the job", "content": {_EventStream.media_type: _EVENTS}},
             503: {"model": Problem, "description": "Too many listen to this job"},
         },
         summary="Be told as it changes",

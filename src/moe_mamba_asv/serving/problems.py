@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Mapping
+from typing import Any
 
 from fastapi.responses import JSONResponse
 from starlette.datastructures import Headers
@@ -28,6 +29,13 @@ class Problem(Result):
     got: str
     wanted: str = ""
     remedy: str = ""
+
+
+#: What any request may be told before anything else, for the description of a route.
+ACCESS_REFUSALS: dict[int | str, dict[str, Any]] = {
+    401: {"model": Problem, "description": "No key, or a wrong one"},
+    429: {"model": Problem, "description": "Too many requests; Retry-After says when to come back"},
+}
 
 
 class RequestError(Exception):

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import resource
 from typing import Any
 
 import uvicorn
@@ -10,6 +11,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from moe_mamba_asv.serving.app import create_app
 from moe_mamba_asv.serving.settings import KB, Settings
 
+#: Open files that are asked for: a shell's usual 1,024 are fewer than the connections of somebody who means harm.
+_MOST_FILES = 65_536
 #: Requests under way when the service is stopped have so long to end.
 _GRACE_S = 30
 
@@ -44,7 +47,16 @@ def serve(settings: Settings) -> None:
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it quotes bodies that are malformed
+    allow_connections()
     make_server(create_app(settings), settings).run()
+
+
+def allow_connections() -> None:
+    """Raise the number of connections that may be open at once, as far as the system lets us."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _timed(header_timeout_s: float) -> type[H11Protocol]:

@@ -12,6 +12,7 @@ from moe_mamba_asv.audio.resample import SAMPLE_RATE_HZ
 from moe_mamba_asv.errors import AudioError, CheckpointError
 from moe_mamba_asv.evaluation.calibration.calibration import calibration_beside
 from moe_mamba_asv.models.hub import find_model
+from moe_mamba_asv.scoring.answer import verdict_of
 from moe_mamba_asv.scoring.domain import profile_beside
 from moe_mamba_asv.scoring.predictor import Predictor
 from moe_mamba_asv.scoring.stream import Stream
@@ -119,8 +120,8 @@ class ServedModel:
     def _calibrated(self, score: float, prior: float) -> Calibrated | None:
         if self._calibration is None:
             return None
-        llr, probability = self._calibration.llr(score), self._calibration.probability(score, prior)
-        return Calibrated(llr=float(llr), probability=float(probability), prior=prior)
+        llr, probability = float(self._calibration.llr(score)), float(self._calibration.probability(score, prior))
+        return Calibrated(llr=llr, probability=probability, prior=prior, verdict=verdict_of(probability))
 
     @torch.inference_mode()
     def _say(self, crops: Sequence[Samples]) -> list[Said]:

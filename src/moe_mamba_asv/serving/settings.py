@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from moe_mamba_asv.errors import ConfigError
+from moe_mamba_asv.models.shipped import SHIPPED
 
 #: Bytes in what the settings call a MB, and a kB.
 MB, KB = 1_000_000, 1_000
@@ -20,7 +21,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    models: dict[str, str] = Field(min_length=1, description="file, run folder or hf://owner/name, by name; NAME=FILE")
+    models: dict[str, str] = Field(
+        default={SHIPPED: SHIPPED}, min_length=1, description="file, run folder or hf://owner/name, by name; NAME=FILE"
+    )
     model_folders: tuple[Path, ...] = Field(
         default=(), description="model files must lie in one of these, links followed; none allows any place"
     )

@@ -2,10 +2,9 @@
 
 import { percent, seconds, share, text } from "./language.js";
 
-// Odds, from the recording and the prior together, below which nothing is decided; as `mma score` says it.
-const LEAST_ODDS = 3;
+// By the service's names.
 const VERDICTS = {
-  bonafide: { word: "bonafide", means: "means_bonafide", sign: "✓" },
+  "bona fide": { word: "bonafide", means: "means_bonafide", sign: "✓" },
   spoof: { word: "spoof", means: "means_spoof", sign: "✕" },
   undecided: { word: "undecided", means: "means_undecided", sign: "?" },
 };
@@ -19,16 +18,9 @@ const FACTS = {
   trailing_silence_s: "fact_trailing",
 };
 
-/** "bonafide", "spoof" or "undecided". */
-export function verdictOf(probability) {
-  const odds = probability / Math.max(1 - probability, Number.EPSILON);
-  if (odds > 1 / LEAST_ODDS && odds < LEAST_ODDS) return "undecided";
-  return probability > 0.5 ? "bonafide" : "spoof";
-}
-
 /** The verdict in a word; without a calibration there is none. */
 export function verdictWord({ calibrated }) {
-  return calibrated ? text(VERDICTS[verdictOf(calibrated.probability)].word) : text("no_verdict");
+  return text(calibrated ? VERDICTS[calibrated.verdict].word : "no_verdict");
 }
 
 /** An element with attributes and children; what is null is left out. */
@@ -78,29 +70,28 @@ function verdict({ score, calibrated }) {
     );
   }
   const { probability, prior } = calibrated;
-  const kind = verdictOf(probability);
-  const { word, means, sign } = VERDICTS[kind];
+  const { word, means, sign } = VERDICTS[calibrated.verdict];
   const end = (key) => element("span", {}, text(key));
   const shown = { percent: percent(probability), prior: share(prior) };
   return element(
     "div",
-    { class: `verdict ${kind}` },
+    { class: `verdict ${word}` },
     element("h3", {}, element("span", { class: "sign", "aria-hidden": "true" }, sign), text(word)),
     element("p", { class: "probability" }, text("probability_is", shown)),
-    scale(probability),
+    scale(calibrated),
     element("p", { class: "ends", "aria-hidden": "true" }, ...["spoof", "undecided", "bonafide"].map(end)),
     element("p", {}, text(means)),
   );
 }
 
 /** Where the probability lies: left of the first border spoof, right of the second bona fide. */
-function scale(probability) {
+function scale({ probability, least_odds }) {
   const drawn = (tag, attributes) => {
     const made = document.createElementNS(SVG, tag);
     for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
     return made;
   };
-  const border = 1 / (1 + LEAST_ODDS);
+  const border = 1 / (1 + least_odds);
   const whole = drawn("svg", { class: "scale", "aria-hidden": "true", width: "100%", height: "22" });
   const zone = (name, from, to) =>
     drawn("rect", { class: name, x: `${100 * from}%`, width: `${100 * (to - from)}%`, y: "7", height: "8" });
