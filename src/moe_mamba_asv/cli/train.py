@@ -59,6 +59,9 @@ def train(
     accelerator: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
     devices: Annotated[int, typer.Option(min=1, help="Devices on each machine.")] = 1,
     nodes: Annotated[int, typer.Option(min=1, help="Machines.")] = 1,
+    strategy: Annotated[
+        str, typer.Option(help="auto; ddp: a whole model on each device; fsdp: a part of it on each, to save memory.")
+    ] = "auto",
     compiled: Annotated[bool, typer.Option("--compile", help="Let PyTorch compile the model.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -72,6 +75,8 @@ def train(
         from moe_mamba_asv.training.sweep import parse_seeds, runs_of, summarise
         from moe_mamba_asv.types import Partition
 
+        if strategy not in {"auto", "ddp", "fsdp"}:
+            raise ConfigError(f"--strategy {strategy}", wanted="auto, ddp or fsdp")
         if len(corpus) != len(root):
             raise ConfigError(f"{len(corpus)} --corpus with {len(root)} --root", wanted="a folder for each corpus")
         asked = [*settings_of(augment or []), *(overrides or [])]
@@ -94,19 +99,20 @@ def train(
             accelerator=accelerator,
             devices=devices,
             nodes=nodes,
+            strategy=strategy,
             compiled=compiled,
         )
         seeds = None if sweep is None else parse_seeds(sweep)
         runs = [run] if seeds is None else list(runs_of(run, seeds))
-        models = [_train(one, resume) for one in runs]
+        models = _train(runs, resume)
         # On several devices each has a process that comes by here; one of them speaks.
         if int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0:
             _say(models[0], as_json) if seeds is None else _say_sweep(summarise(models), as_json)
 
 
-def _train(run: "Run", resume: bool) -> Path:
+def _train(runs: "list[Run]", resume: bool) -> list[Path]:
     """Train behind a progress bar."""
-    from moe_mamba_asv.training.train import train as run_training
+    from moe_mamba_asv.training.train import train_in_turn
 
     with progress_bar() as progress:
         task = progress.add_task("training", total=None)
@@ -116,7 +122,7 @@ def _train(run: "Run", resume: bool) -> Path:
             progress.update(task, completed=step, total=total, description=f"training{shown}")
 
         try:
-            return run_training(run, resume=resume, report=show)
+            return train_in_turn(runs, resume=resume, report=show)
         except KeyboardInterrupt:
             stderr.print("stopped; the same command with --resume goes on from the last state")
             raise

@@ -19,6 +19,7 @@ from torch import Tensor
 from moe_mamba_asv.errors import TrainingError
 from moe_mamba_asv.models.checkpoint import differences
 from moe_mamba_asv.models.output import Detector
+from moe_mamba_asv.training.pieces import cut_like
 from moe_mamba_asv.training.weights import (
     copied_to_main_memory,
     interpolate,
@@ -176,7 +177,7 @@ class ExponentialAverage(Average):
             )
         self._updates = int(state["updates"])
         for name, tensor in state["weights"].items():
-            self._mean[name].copy_(tensor)
+            self._mean[name].copy_(cut_like(tensor, self._mean[name]))
 
 
 class LateAverage(Average):

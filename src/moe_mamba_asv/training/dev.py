@@ -60,22 +60,35 @@ class Dev:
             for start in range(0, len(clips), batch_size)
         ]
         own = batches[fabric.global_rank :: fabric.world_size]
+        self._num_own = len(own)
+        # A model that is cut up among devices runs on all of them or on none: one without a turn hears the first again.
+        own += batches[:1] * (-(-len(batches) // fabric.world_size) - len(own))
         self._loader = DataLoader(clips, batch_sampler=own, num_workers=workers, collate_fn=collate)
 
     @torch.no_grad()
     def score(self, model: Detector) -> DevPass:
         """Score every clip once; leaves the model in evaluation mode."""
         model.eval()
+        self._share_statistics(model)
         scores = torch.zeros(len(self.utterances), dtype=torch.float64, device=self.fabric.device)
         sums: dict[str, Tensor] = {}
-        for batch in self._loader:
+        for turn, batch in enumerate(self._loader):
             batch = batch.to(self.fabric.device)
             with self.fabric.autocast():
                 output = model(*batch.inputs)
+            if turn >= self._num_own:
+                continue
             scores[batch.rows] = output.score.double()
             for name, value in _watched(output).items():
                 sums[name] = sums.get(name, torch.zeros_like(value)) + len(batch.rows) * value
         return self._gathered(scores, sums)
+
+    def _share_statistics(self, model: Detector) -> None:
+        """Running statistics as the first device has them, and writes them: else a score would depend on its device."""
+        if self.fabric.world_size > 1:
+            for buffer in model.buffers():
+                if buffer.is_floating_point():
+                    torch.distributed.broadcast(buffer, src=0)
 
     def _gathered(self, scores: Tensor, sums: dict[str, Tensor]) -> DevPass:
         if self.fabric.world_size > 1:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from moe_mamba_asv.errors import NonFiniteError
+from moe_mamba_asv.training.pieces import own_part
 
 
 class GuardConfig(BaseModel):
@@ -55,8 +56,6 @@ def name_culprit(model: nn.Module, forward: Callable[[], Any], waveforms: Tensor
         forward: the pass, as it was.
         waveforms: what went in.
     """
-    if not torch.isfinite(waveforms).all():
-        return "the waveforms"
     found: list[str] = []
 
     def ask(name: str) -> Callable[..., None]:
@@ -67,19 +66,25 @@ def name_culprit(model: nn.Module, forward: Callable[[], Any], waveforms: Tensor
         return hook
 
     handles = [module.register_forward_hook(ask(name)) for name, module in model.named_modules() if name]
+    reason = "the loss itself"
     try:
-        forward()
+        forward()  # in any case: other devices may take part in it
     except NonFiniteError as error:
-        return found[0] if found else str(error)
+        reason = str(error)
     finally:
         for handle in handles:
             handle.remove()
-    return found[0] if found else "the loss itself"
+    if not torch.isfinite(waveforms).all():
+        return "the waveforms"
+    return found[0] if found else reason
 
 
 def not_finite(named: Iterable[tuple[str, Tensor | None]]) -> str | None:
-    """The last of several named tensors that is not finite, None if all are; parameters come in forward order."""
-    faulty = [name for name, tensor in named if tensor is not None and not torch.isfinite(tensor).all()]
+    """The last of several named tensors that is not finite, None if all are; parameters come in forward order.
+
+    Of a tensor that is cut up among devices, only the part on this one is looked at.
+    """
+    faulty = [name for name, tensor in named if tensor is not None and not torch.isfinite(own_part(tensor)).all()]
     return f"{faulty[-1]}, the last of {len(faulty)}" if faulty else None
 
 

@@ -18,8 +18,10 @@ from moe_mamba_asv.training.data.mixture import Mixture
 from moe_mamba_asv.training.dev import Dev, DevPass
 from moe_mamba_asv.training.guards import Fault
 from moe_mamba_asv.training.keeper import Keeper
+from moe_mamba_asv.training.pieces import load_optimizer, whole
 from moe_mamba_asv.training.records.tables import Records
 from moe_mamba_asv.training.run import Report, Run
+from moe_mamba_asv.training.sharding import is_sharded
 from moe_mamba_asv.training.state import Progress, load_state, save_state
 from moe_mamba_asv.training.stepper import Stepper
 
@@ -145,8 +147,9 @@ class Loop:
             if rows:
                 return Fault("dev score", "a model whose weights are finite", rows)
             self.progress.epochs.append(self._row(found))
+            model = self.stepper.whole_model()
             if self.fabric.is_global_zero:
-                self.keeper.keep_epoch(self.model, self.progress)
+                self.keeper.keep_epoch(model, self.progress)
         self.average.update_epoch(self.model, found.eer)
         self.records.epochs(self.progress.epochs)
         return self._save()
@@ -211,13 +214,17 @@ class Loop:
     def _save(self) -> Fault | None:
         """Write the state, unless its weights are broken: then answer the fault."""
         fault = self.stepper.broken_weights()
-        if fault is None and self.fabric.is_global_zero:
-            others = {"optimizer": self.stepper.optimizer.state_dict(), "average": self.average.state_dict()}
-            save_state(self.run.state, self.model, self.progress, **others)
+        if fault is None:
+            model = self.stepper.whole_model()
+            others = whole({"optimizer": self.stepper.optimizer.state_dict(), "average": self.average.state_dict()})
+            if self.fabric.is_global_zero:
+                save_state(self.run.state, model, self.progress, **others)
         self.fabric.barrier()
         return fault
 
     def _load(self) -> None:
-        self.progress, others = load_state(self.run.state, self.model, self.fabric.device)
-        self.stepper.optimizer.load_state_dict(others["optimizer"])
+        # A device that holds a part of the model may have no room for all of a state.
+        device = torch.device("cpu") if is_sharded(self.model) else self.fabric.device
+        self.progress, others = load_state(self.run.state, self.model, device)
+        load_optimizer(self.stepper.optimizer, others["optimizer"])
         self.average.load_state_dict(others["average"])

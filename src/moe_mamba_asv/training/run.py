@@ -30,7 +30,8 @@ class Run:
         accelerator: ``cpu``, ``cuda`` or ``auto``.
         devices: on each node.
         nodes: machines.
-        strategy: ``auto``, ``ddp`` …, as Lightning calls it.
+        strategy: ``fsdp`` cuts the model up among devices, see `sharding`; else ``auto``, ``ddp`` …, as Lightning
+            calls it.
         compiled: whether PyTorch compiles the model.
     """
 

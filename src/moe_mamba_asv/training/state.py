@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from moe_mamba_asv.errors import TrainingError
 from moe_mamba_asv.models.checkpoint import own_weights
 from moe_mamba_asv.models.output import Detector
+from moe_mamba_asv.training.pieces import cut_like
 
 
 @dataclass
@@ -69,7 +70,7 @@ def save_state(path: Path, model: Detector, progress: Progress, **others: Mappin
 
 
 def load_state(path: Path, model: Detector, device: torch.device) -> tuple[Progress, dict[str, Any]]:
-    """Read a state and put its weights into the model.
+    """Read a state and put its weights into the model, cut up as that is.
 
     Returns:
         The counters, and the other states by name.
@@ -93,4 +94,4 @@ def load_state(path: Path, model: Detector, device: torch.device) -> tuple[Progr
 def _copy(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
     held = model.state_dict()
     for name, tensor in weights.items():
-        held[name].copy_(tensor)
+        held[name].copy_(cut_like(tensor, held[name]))

@@ -1,12 +1,14 @@
 """One optimiser step on any number of devices, taken whole or not at all."""
 
+import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import lightning
 import numpy as np
 import torch
+from lightning.fabric.strategies.model_parallel import ModelParallelStrategy
 
 from moe_mamba_asv.errors import NonFiniteError
 from moe_mamba_asv.models.output import Detector
@@ -17,6 +19,8 @@ from moe_mamba_asv.training.finetune.rates import hold_back, parameter_groups
 from moe_mamba_asv.training.guards import Fault, NormMemory, fault_in_answer, name_culprit, not_finite
 from moe_mamba_asv.training.learner import Learner
 from moe_mamba_asv.training.mixup import mixup
+from moe_mamba_asv.training.pieces import clip_by_norm, whole
+from moe_mamba_asv.training.sharding import forget_pass, is_sharded
 
 #: Last words of the keys of draws, so that mixtures and dropout share no generator.
 _MIXUP = 3
@@ -46,16 +50,20 @@ class Stepper:
     ) -> None:
         self.fabric, self.model, self.config = fabric, model, config
         self.total_steps, self.seed = total_steps, seed
+        learner = Learner(model, config)
+        is_to_shard = isinstance(fabric.strategy, ModelParallelStrategy)
+        self._copy = copy.deepcopy(model) if is_to_shard and fabric.is_global_zero else None
+        module: Any = torch.compile(learner) if compiled else learner
+        self.learner = fabric.setup_module(module)
+        # Behind the set-up, which may put parts of them in the place of the parameters.
         self.groups = parameter_groups(model, config.finetune, config.learning_rate, config.ssl_learning_rate)
         self._trained = [(name, one) for name, one in model.named_parameters() if one.requires_grad]
-        learner = Learner(model, config)
         optimizer = torch.optim.Adam(
             [{"params": group.parameters} for group in self.groups],
             lr=config.learning_rate,
             weight_decay=config.weight_decay,
         )
-        module: Any = torch.compile(learner) if compiled else learner
-        self.learner, self.optimizer = fabric.setup(module, optimizer)
+        self.optimizer: Any = fabric.setup_optimizers(optimizer)
 
     def step(self, number: int, parts: Sequence[Batch], *, rate_factor: float = 1.0) -> dict[str, float] | Fault:
         """Take a step.
@@ -79,10 +87,10 @@ class Stepper:
                 return fault
         hold_back(self.groups, number / self.total_steps)
         limit = math.inf if self.config.clip_gradient is None else self.config.clip_gradient
-        norm = torch.nn.utils.clip_grad_norm_([parameter for _, parameter in self._trained], limit)
+        norm = clip_by_norm([parameter for _, parameter in self._trained], limit)
         if not torch.isfinite(norm):
             memory.restore()
-            culprit = not_finite((name, parameter.grad) for name, parameter in self._trained)
+            culprit = self._first_of_all(not_finite((name, parameter.grad) for name, parameter in self._trained))
             return Fault("gradient", culprit or "the norm of the whole", self._all_rows(parts))
         for group, settings in zip(self.groups, self.optimizer.param_groups, strict=True):
             settings["lr"] = rate_factor * self.rate(group.rate, number)
@@ -98,8 +106,21 @@ class Stepper:
     def broken_weights(self) -> Fault | None:
         """A fault if a trained weight, or a running statistic, is not finite."""
         named = [*self._trained, *((name, one) for name, one in self.model.named_buffers() if one.is_floating_point())]
-        culprit = not_finite(named)
+        culprit = self._first_of_all(not_finite(named))
         return None if culprit is None else Fault("weights", culprit)
+
+    def whole_model(self) -> Detector:
+        """The model as it is to be written by the first device; all call this at once.
+
+        A model that is cut up among devices is put together in a copy in the first one's main memory.
+        """
+        if not is_sharded(self.model):
+            return self.model
+        state = whole(self.model.state_dict())
+        if self._copy is None:
+            return self.model
+        self._copy.load_state_dict(state)
+        return self._copy
 
     def _accumulate(
         self, number: int, part: int, batch: Batch, num_parts: int, values: dict[str, float]
@@ -121,19 +142,29 @@ class Stepper:
             what = fault_in_answer(answer)
         except NonFiniteError:
             what = "loss"
-        fault = None if what is None else Fault(what, name_culprit(self.model, forward, batch.waveforms))
-        first = next((found for found in self._of_all(fault) if found is not None), None)
-        if first is not None:
-            return Fault(first.what, first.culprit, self._all_rows([batch]))
+        if self._first_of_all(what) is not None:
+            return self._named(what, forward, batch)
         self.fabric.backward(answer["loss"] / num_parts)
         for name, value in [("loss", answer["loss"].detach()), *answer["terms"].items()]:
             values[name] = values.get(name, 0.0) + value.item() / num_parts
         return None
 
+    def _named(self, what: str | None, forward: Callable[[], Any], batch: Batch) -> Fault:
+        """Where a forward pass broke; it runs again on all devices, as a model in parts runs on none alone."""
+        forget_pass(self.model)
+        culprit = name_culprit(self.model, forward, batch.waveforms)
+        forget_pass(self.model)
+        first, culprit = self._first_of_all(None if what is None else (what, culprit))
+        return Fault(first, culprit, self._all_rows([batch]))
+
     def _all_rows(self, parts: Sequence[Batch]) -> tuple[int, ...]:
         """Rows of these micro-batches on all devices."""
         own = [row for batch in parts for row in batch.rows.tolist()]
         return tuple(sorted(row for rows in self._of_all(own) for row in rows))
+
+    def _first_of_all(self, own: Any) -> Any:
+        """What the first device that has something to say says; None if there is none."""
+        return next((said for said in self._of_all(own) if said is not None), None)
 
     def _of_all(self, own: Any) -> list[Any]:
         """What each device has to say, the same list on all."""

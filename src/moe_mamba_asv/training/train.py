@@ -7,6 +7,7 @@ A run folder holds ``run.json`` (what was asked), ``best.safetensors`` (the best
 
 import json
 import logging
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -26,13 +27,19 @@ from moe_mamba_asv.training.dev import Dev
 from moe_mamba_asv.training.finetune.freezing import apply_freezing
 from moe_mamba_asv.training.finetune.warm_start import start_from
 from moe_mamba_asv.training.loop import Loop
+from moe_mamba_asv.training.processes import parting
 from moe_mamba_asv.training.records.claim import claim_folder, digest_of, facts_of, note_end
 from moe_mamba_asv.training.records.tables import Records
 from moe_mamba_asv.training.run import Report, Run
+from moe_mamba_asv.training.sharding import sharding_strategy
 from moe_mamba_asv.training.stepper import Stepper
 
 
-def train(run: Run, *, resume: bool = False, report: Report = lambda step, total, dev_eer: None) -> Path:
+def _silent(step: int, total: int, dev_eer: float) -> None:
+    """A report that nobody reads."""
+
+
+def train(run: Run, *, resume: bool = False, report: Report = _silent) -> Path:
     """Train, or go on training.
 
     Args:
@@ -45,20 +52,32 @@ def train(run: Run, *, resume: bool = False, report: Report = lambda step, total
 
     Raises:
         TrainingError: the folder holds another run, or numbers are not finite whatever is tried.
+        ConfigError: a strategy that cannot train this.
     """
+    return train_in_turn((run,), resume=resume, report=report)[0]
+
+
+def train_in_turn(runs: Sequence[Run], *, resume: bool = False, report: Report = _silent) -> list[Path]:
+    """As `train`, one run after the other in the same processes; they have the devices of the first."""
     _quieten_lightning()
+    run = runs[0]
     fabric = lightning.Fabric(
         accelerator=run.accelerator,
         devices=run.devices,
         num_nodes=run.nodes,
-        strategy=run.strategy,
+        strategy=sharding_strategy(run) if run.strategy == "fsdp" else run.strategy,
         precision=_precision(run.recipe.training, run.accelerator),
     )
-    return fabric.launch(partial(_train, run=run, resume=resume, report=report))
+    return fabric.launch(partial(_train, runs=runs, resume=resume, report=report))
 
 
-def _train(fabric: lightning.Fabric, run: Run, resume: bool, report: Report) -> Path:
+def _train(fabric: lightning.Fabric, runs: Sequence[Run], resume: bool, report: Report) -> list[Path]:
     """On each device."""
+    with parting(fabric):
+        return [_train_one(fabric, run, resume, report) for run in runs]
+
+
+def _train_one(fabric: lightning.Fabric, run: Run, resume: bool, report: Report) -> Path:
     with Records(run.out, run.loggers, is_written=fabric.is_global_zero) as records:
         if fabric.is_global_zero:
             claim_folder(run.out, _asked(run), facts_of(run.train, run.dev), resume=resume)

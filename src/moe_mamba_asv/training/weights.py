@@ -9,6 +9,7 @@ from torch import Tensor
 from moe_mamba_asv.errors import CheckpointError, ConfigError
 from moe_mamba_asv.models.checkpoint import differences
 from moe_mamba_asv.models.output import Detector
+from moe_mamba_asv.training.pieces import own_part
 
 
 def trained_entries(model: Detector) -> dict[str, Tensor]:
@@ -24,10 +25,11 @@ def copied_to_main_memory(entries: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def move_towards(mean: Mapping[str, Tensor], entries: Mapping[str, Tensor], share: float) -> None:
-    """Let a mean come nearer to these entries by a share of the way, in place."""
+    """Let a mean come nearer to these entries by a share of the way, in place; both may be cut up, in the same way."""
     for name, tensor in entries.items():
         if tensor.is_floating_point():
-            mean[name].lerp_(tensor.to(mean[name].device), share)
+            held = own_part(mean[name])
+            held.lerp_(own_part(tensor).to(held.device), share)
         else:
             mean[name].copy_(tensor)
 

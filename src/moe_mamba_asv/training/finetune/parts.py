@@ -8,6 +8,7 @@ from moe_mamba_asv.errors import ConfigError
 from moe_mamba_asv.models.countermeasure import Countermeasure
 from moe_mamba_asv.models.frontends.cascade import CascadeFrontend
 from moe_mamba_asv.models.frontends.sincnet import SincNetFrontend
+from moe_mamba_asv.models.frontends.spectral import SpectralFrontend
 from moe_mamba_asv.models.frontends.ssl import SslFrontend
 from moe_mamba_asv.models.output import Detector
 
@@ -16,8 +17,8 @@ def parts(model: Detector) -> dict[str, list[str]]:
     """Names of the parameters in each part, trained or not; every parameter is in one part.
 
     A `Countermeasure` has, where they hold parameters: ``ssl``, self-supervised streams with their adapters and the mix
-    of their layers; ``sinc``; ``projections`` of the streams; ``fusion``, a cascade's injections too; ``backend``;
-    ``pooling``; ``head``, with the heads that training alone uses. Any other detector is one part, ``all``.
+    of their layers; ``sinc``; ``spectral``; ``projections`` of the streams; ``fusion``, a cascade's injections too;
+    ``backend``; ``pooling``; ``head``, with the heads that training alone uses. Other detectors are one part, ``all``.
     """
     names = [name for name, _ in model.named_parameters()]
     found = {part: [name for name in names if lies_in(name, places)] for part, places in _places(model).items()}
@@ -33,6 +34,7 @@ def _places(model: Detector) -> dict[str, tuple[str, ...]]:
     return {
         "ssl": tuple(ssl_streams(model)),
         "sinc": tuple(place for place, stream in streams if isinstance(stream, SincNetFrontend)),
+        "spectral": tuple(place for place, stream in streams if isinstance(stream, SpectralFrontend)),
         "projections": ("projections",),
         "fusion": ("fusion", *(f"{place}.{inner}" for place in cascades for inner in ("projections", "injections"))),
         "backend": ("backend",),
