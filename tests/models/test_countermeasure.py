@@ -39,6 +39,9 @@ def small(name: str, sources: dict[str, Path], *overrides: str) -> Recipe:
         if inner.kind == "sincnet":
             changes.append(f"model.frontends.{index}.channels=[4, 4, 4, 4, 4, 4]")
             continue
+        if inner.kind == "spectral":
+            changes.append(f"model.frontends.{index}.channels=[4, 4, 4, 4]")
+            continue
         place = f"model.frontends.{index}{prefix}"
         changes.append(f"{place}.source={sources[inner.source.partition('/')[0]]}")
         if frontend.kind == "cascade":

@@ -178,6 +178,6 @@ def test_a_model_is_a_file_or_a_folder(models: tuple[Path, Path], tmp_path: Path
     assert find_onnx_model(str(tmp_path)) == tmp_path / "model.onnx"
     (tmp_path / "best.onnx").touch()
     assert find_onnx_model(str(tmp_path)) == tmp_path / "best.onnx"
-    for name in (str(models[0]), str(tmp_path / "nowhere"), "hf://owner/name"):
+    for name in (str(models[0]), str(tmp_path / "nowhere")):
         with pytest.raises(CheckpointError, match="mma export"):
             find_onnx_model(name)

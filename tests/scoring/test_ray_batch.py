@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from made_shards import sound, write_shard
 
 from made_detectors import config, detector, predictor_of
 from moe_mamba_asv.scoring.files import score_files
-from moe_mamba_asv.scoring.inputs import Input
+from moe_mamba_asv.scoring.inputs import Input, inputs_from_paths
 from moe_mamba_asv.scoring.predictor import Predictor
-from moe_mamba_asv.scoring.ray_batch import Cluster, score_on_ray
+from moe_mamba_asv.scoring.ray_batch import Cluster, _place, _said, score_on_ray
+from moe_mamba_asv.scoring.shards import Member
 from stand_in import clip
 
 ray = pytest.importorskip("ray", reason="pip install 'moe-mamba-asv[ray]'")
@@ -99,3 +101,34 @@ def test_a_stopped_driver_goes_on_from_its_journal(
     np.testing.assert_allclose(table.scored["score"], wanted.scored["score"], atol=1e-5)
     # The local engine goes on from the same journal.
     assert score_files(inputs, Predictor(model), batch_size=4, journal=journal).frame.equals(table.frame)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        Path("/data/a b.flac"),
+        "s3://bucket/a.flac",
+        Member(Path("/data/0.tar"), "deep/\udcff 名.flac", 512, 99),
+        Member("s3://bucket/0.tar", "", 0, 0, "no tar"),
+    ],
+)
+def test_a_place_reaches_an_actor_as_it_is(place: Any) -> None:
+    assert _place(_said(place)) == place
+
+
+def test_members_of_shards_have_their_rows(model: Path, cluster: Any, tmp_path: Path) -> None:
+    """Two shards whose batches do not end with a shard; a bad member, and a shard that is cut off."""
+    members = [(f"deep/{number}.flac", sound(number)) for number in range(5)]
+    write_shard(tmp_path / "0.tar", [*members[:3], ("bad.flac", b"no sound"), ("0.json", b"{}")])
+    cut = write_shard(tmp_path / "1.tar", members[3:])
+    cut.write_bytes(cut.read_bytes()[:-15_000])
+    inputs = inputs_from_paths([f"{tmp_path}/{{0..1}}.tar"])
+    wanted = score_files(inputs, Predictor(model), batch_size=3)
+    where, journal = Cluster(address=cluster.address), tmp_path / "j"
+    table = score_on_ray(inputs, model, where, batch_size=3, journal=journal)
+    assert table.frame["utterance"].to_list() == [item.utterance for item in inputs]
+    assert table.failed.equals(wanted.failed)
+    assert table.failed["utterance"].to_list() == ["0.tar/bad", "1.tar/deep/4", "1.tar"]
+    np.testing.assert_allclose(table.scored["score"], wanted.scored["score"], atol=1e-5)
+    assert len(table.scored) == 4
+    assert score_files(inputs, Predictor(model), batch_size=3, journal=journal).frame.equals(table.frame)

@@ -7,6 +7,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from moe_mamba_asv.cli.extras import require
 from moe_mamba_asv.cli.terminal import console, print_json, progress_bar
 
 
@@ -22,6 +23,7 @@ def scoring(
     """
     from moe_mamba_asv.bench.scoring import CONTENDERS, bench_scoring
 
+    require("torch")  # its workers import it, and would end without a word
     wanted = sorted(batches or (1, 4, 8))
     with progress_bar() as progress:
         task = progress.add_task("measuring", total=len(wanted) * len(CONTENDERS) * (repeats + 1))

@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from moe_mamba_asv.cli import corpus_build, corpus_gallery
+from moe_mamba_asv.cli import corpus_build, corpus_gallery, corpus_recode
 from moe_mamba_asv.cli.terminal import SOME_FAILED, console, expected_errors, print_json, progress_bar
 
 if TYPE_CHECKING:
@@ -109,6 +109,7 @@ def _print_shortcuts(audit: "ShortcutAudit") -> None:
 
 corpus_build.register(corpus)
 corpus_gallery.register(corpus)
+corpus_recode.register(corpus)
 
 
 def register(app: typer.Typer) -> None:

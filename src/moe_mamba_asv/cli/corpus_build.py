@@ -28,6 +28,9 @@ def build(
     attacks: Annotated[
         str | None, typer.Option(help="Ids such as A01,A07; without it, all whose engines are installed.")
     ] = None,
+    everywhere: Annotated[
+        bool, typer.Option(help="Each attack in each partition: to train on all of them, not to judge a detector.")
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the partition, the ids and the attacks.")] = 0,
     workers: Annotated[int, typer.Option(min=1, help="Processes; their number changes no result.")] = 2,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
@@ -50,6 +53,7 @@ def build(
             speech=speech,
             limit=limit,
             attacks=attacks.split(",") if attacks else None,
+            everywhere=everywhere,
             seed=seed,
             workers=workers,
             progress=lambda done, total: bar.update(task, completed=done, total=total),

@@ -7,71 +7,98 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
+from moe_mamba_asv.cli.extras import remedy_for
 from moe_mamba_asv.cli.terminal import SOME_FAILED, console, print_json
 
-#: Distribution, module, what it is for.
+#: Distribution, module, what it is for: of the base installation.
 _NEEDED = (
-    ("torch", "torch", "models"),
-    ("transformers", "transformers", "self-supervised streams"),
-    ("lightning", "lightning", "training"),
-    ("soundfile", "soundfile", "decoding"),
-    ("av", "av", "decoding M4A, video and what libsndfile refuses; codecs"),
-    ("soxr", "soxr", "resampling"),
-    ("pyworld-prebuilt", "pyworld", "WORLD attacks of minispoof"),
+    ("numpy", "numpy", "all numbers"),
     ("polars", "polars", "tables"),
+    ("pydantic", "pydantic", "results and settings"),
+    ("soundfile", "soundfile", "decoding"),
+    ("soxr", "soxr", "resampling"),
     ("matplotlib", "matplotlib", "figures"),
 )
-#: Distribution, extra that brings it, what it is for.
+#: Distribution, module, extra that brings it, what it is for. Without a module it is not imported: that takes seconds.
 _OPTIONAL = (
-    ("onnxruntime", "onnx", "scoring without PyTorch"),
-    ("fastapi", "serve", "the service"),
-    ("ray", "ray", "scoring on a cluster"),
-    ("pyroomacoustics", "augment", "simulated rooms"),
-    ("piper-tts", "attacks", "neural attacks of minispoof"),
-    ("mambapy", "bench", "a peer in benchmarks"),
-    ("mlflow", "mlflow", "its records of training"),
-    ("wandb", "wandb", "its records of training"),
+    ("av", "av", "media", "decoding M4A, video and what libsndfile refuses; codecs"),
+    ("onnxruntime", "onnxruntime", "onnx", "scoring without PyTorch"),
+    ("torch", "torch", "torch", "models: training, scoring, diagnosis"),
+    ("transformers", "transformers", "torch", "self-supervised streams"),
+    ("lightning", "lightning", "torch", "training"),
+    ("scipy", "scipy", "minispoof", "building minispoof; augmentation, long recordings"),
+    ("pyworld-prebuilt", "pyworld", "minispoof", "WORLD attacks of minispoof"),
+    ("onnxscript", None, "export", "writing ONNX"),
+    ("fastapi", None, "serve", "the service"),
+    ("ray", None, "ray", "scoring on a cluster"),
+    ("pyroomacoustics", None, "augment", "simulated rooms"),
+    ("piper-tts", None, "attacks", "neural attacks of minispoof"),
+    ("mambapy", None, "bench", "a peer in benchmarks"),
+    ("mlflow", None, "mlflow", "its records of training"),
+    ("wandb", None, "wandb", "its records of training"),
 )
+_ABSENT = "not installed"
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> None:
-    """Look at this installation. Example: `mma doctor`. Exit code 1 when something is missing."""
+    """Look at this installation. Example: `mma doctor`. Exit code 1 when something is broken."""
     rows = [_look(*needed) for needed in _NEEDED]
     optional = [_look_for_extra(*one) for one in _OPTIONAL]
-    scan = _look_at_scan()
+    has_torch = any(row["package"] == "torch" and row["version"] for row in optional)
+    scan = _look_at_scan() if has_torch else None
     if as_json:
         print_json({"python": platform.python_version(), "packages": rows, "optional": optional, "scan": scan})
     else:
-        table = Table("package", "version", "for", "to mend", title=f"Python {platform.python_version()}")
+        table = Table(
+            "package", "version", "for", Column("to mend", overflow="fold"), title=f"Python {platform.python_version()}"
+        )
         for row in rows:
             table.add_row(row["package"], row["version"] or "[red]missing[/]", row["for"], escape(row["remedy"] or ""))
         for row in optional:
-            table.add_row(row["package"], row["version"] or "not installed", row["for"], escape(row["remedy"] or ""))
+            state = row["version"] or ("[red]broken[/]" if row["broken"] else "not installed")
+            table.add_row(row["package"], state, row["for"], escape(row["remedy"] or ""))
         console.print(table)
-        _print_scan(scan)
-    if any(row["remedy"] for row in rows):
+        if scan is not None:
+            _print_scan(scan)
+    if any(row["remedy"] for row in rows) or any(row["broken"] for row in optional):
         raise typer.Exit(SOME_FAILED)
 
 
 def _look(distribution: str, module: str, purpose: str) -> dict[str, str | None]:
-    """Import it: a package that is installed may still not load."""
-    try:
-        importlib.import_module(module)
-        version, remedy = importlib.metadata.version(distribution), None
-    except (ImportError, OSError) as error:
-        version, remedy = None, f"pip install -c constraints.txt {distribution}  ({error})"
+    """A package that must be there."""
+    version, problem = _version(distribution, module)
+    remedy = f"pip install -c constraints.txt {distribution}  ({problem})" if problem else None
     return {"package": distribution, "version": version, "for": purpose, "remedy": remedy}
 
 
-def _look_for_extra(distribution: str, extra: str, purpose: str) -> dict[str, str | None]:
-    """Whether it is installed; nothing is wrong where it is not."""
+def _look_for_extra(distribution: str, module: str | None, extra: str, purpose: str) -> dict[str, Any]:
+    """A package of an extra: nothing is wrong where it is not installed, but where it does not load."""
+    version, problem = _version(distribution, module)
+    broken = problem is not None and problem != _ABSENT
+    remedy = None if version else remedy_for(extra) + (f"  ({problem})" if broken else "")
+    return {
+        "package": distribution,
+        "extra": extra,
+        "version": version,
+        "broken": broken,
+        "for": purpose,
+        "remedy": remedy,
+    }
+
+
+def _version(distribution: str, module: str | None) -> tuple[str | None, str | None]:
+    """The version of a package that loads, or what is wrong: one that is installed may still not load."""
     try:
-        version, remedy = importlib.metadata.version(distribution), None
+        version = importlib.metadata.version(distribution)
+        if module is not None:
+            importlib.import_module(module)
     except importlib.metadata.PackageNotFoundError:
-        version, remedy = None, f"pip install -c constraints.txt 'moe-mamba-asv[{extra}]'"
-    return {"package": distribution, "version": version, "for": purpose, "remedy": remedy}
+        return None, _ABSENT
+    except (ImportError, OSError) as error:
+        return None, str(error)
+    return version, None
 
 
 def _look_at_scan() -> dict[str, Any]:

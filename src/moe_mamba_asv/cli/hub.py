@@ -26,16 +26,18 @@ def push(
 ) -> None:
     """Publish a model file with its card, in one commit; log in with `hf auth login` before.
 
+    An ONNX file beside it (best.onnx beside best.safetensors) goes along, if it was exported from that very file.
+
     Example: `mma hub push runs/phase4 me/phase4 --title "Phase 4" --licence Apache-2.0 --training-data "ASVspoof 2019
     LA train" --limits "Not for audio over telephones" --dry-run`
     """
     from moe_mamba_asv.models.checkpoint import load_checkpoint
-    from moe_mamba_asv.models.hub import Card, find_model, push_to_hub, write_card
+    from moe_mamba_asv.models.hub import Card, find_model, onnx_beside, push_to_hub, write_card
 
     with expected_errors():
         path, card = find_model(model), Card(title, licence, training_data, limits)
         if dry_run:
-            typer.echo(write_card(load_checkpoint(path), repository, card))
+            typer.echo(write_card(load_checkpoint(path), repository, card, onnx_beside(path)))
             return
         address = push_to_hub(path, repository, card, private=not public)
     if as_json:

@@ -21,9 +21,11 @@ from moe_mamba_asv.cli import (
     serve,
     train,
 )
+from moe_mamba_asv.cli.extras import Commands
 
 app = typer.Typer(
     name="mma",
+    cls=Commands,
     help="Detect synthetic speech: build corpora, train, score, evaluate and report.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from moe_mamba_asv.cli.terminal import SOME_FAILED, console, expected_errors, print_json, progress_bar, stderr
 
@@ -102,7 +103,7 @@ def _tell(result: "PretrainResult", as_json: bool) -> None:
     from dataclasses import asdict
 
     for file, reason in sorted(result.unreadable.items()):
-        stderr.print(f"[bold red]not heard:[/] {file}: {reason}", highlight=False, soft_wrap=True)
+        stderr.print(f"[bold red]not heard:[/] {escape(f'{file}: {reason}')}", highlight=False, soft_wrap=True)
     if as_json:
         print_json({**asdict(result), "model": str(result.model)})
         return

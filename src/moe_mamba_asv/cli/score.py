@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from rich.markup import escape
 
 from moe_mamba_asv.cli.score_answer import answers_of, tell_answers
-from moe_mamba_asv.cli.score_run import score_here, score_in_onnx, score_on_cluster, score_windows
+from moe_mamba_asv.cli.score_run import open_onnx, score_here, score_in_onnx, score_on_cluster, score_windows
 from moe_mamba_asv.cli.terminal import DONE, SOME_FAILED, console, expected_errors, print_json, stderr
 
 if TYPE_CHECKING:
@@ -17,22 +18,28 @@ if TYPE_CHECKING:
     from moe_mamba_asv.scores import ScoreTable
     from moe_mamba_asv.scoring.answer import Answer
     from moe_mamba_asv.scoring.inputs import Input
+    from moe_mamba_asv.scoring.onnx_predictor import OnnxPredictor
 
 _LONG, _CLUSTER = "With --long", "On a cluster"
 _HELP = """Score audio: higher = bona fide.
 
 Examples:
 
+    mma score recording.wav
+
     mma score call.m4a interviews/ --model demo/run --out scores.tsv
 
     mma score --corpus asvspoof2019-la --root /data/LA --partition eval --model AASIST.pth --out scores.tsv
 
-Without --out each recording gets an answer in words: verdict and probability where the model has a calibration, how it
-is unlike what the model knows where it has a profile (`mma profile`), and what all of it rests on.
+Without --model the detector inside the package judges. Without --out each recording gets an answer in words: verdict
+and probability where the model has a calibration, how it is unlike what the model knows where it has a profile
+(`mma profile`), and what all of it rests on.
 
     mma score hour.mp3 --long --model demo/run --timeline hour.svg
 
     mma score /data/calls --engine ray --address auto --actors 8 --model demo/run --out scores.tsv
+
+    mma score 'shards/{0000..0009}.tar' --model demo/run --out scores.tsv
 
 --long lays windows over a whole recording, gives silence no vote, and pools them. --engine ray scores on a cluster.
 
@@ -47,11 +54,11 @@ Interrupted? The same command goes on where it stopped.
 def score(
     paths: Annotated[
         list[str] | None,
-        typer.Argument(metavar="FILES|FOLDERS|ADDRESSES", help="Audio, folders, s3://… prefixes, .parquet lists."),
+        typer.Argument(metavar="FILES|FOLDERS|ADDRESSES", help="Audio, folders, .tar shards, s3://…, .parquet lists."),
     ] = None,
     model: Annotated[
-        str, typer.Option(metavar="FILE|RUN", help="Model file, official AASIST .pth, or run folder.")
-    ] = ...,  # pyright: ignore[reportArgumentType]
+        str, typer.Option(metavar="FILE|RUN", help="Model file, official AASIST .pth, run folder, hf://owner/name.")
+    ] = "shipped",
     corpus: Annotated[str | None, typer.Option(help="Score a corpus of this kind; see `mma corpus list`.")] = None,
     root: Annotated[Path | None, typer.Option(help="Folder of the corpus.")] = None,
     partition: Annotated[str, typer.Option(help="train, dev or eval.")] = "eval",
@@ -104,9 +111,10 @@ def score(
     with expected_errors():
         inputs, trials = _inputs(paths, corpus, root, partition)
         path = _find_model(model, runtime)
-        calibration = _find_calibration(path, prior)
-        if runtime == "onnx":
-            predictor, table = None, score_in_onnx(inputs, path, batch_size, out)
+        predictor = open_onnx(path) if runtime == "onnx" else None
+        calibration = _find_calibration(path, prior, predictor)
+        if predictor is not None:
+            table = score_in_onnx(inputs, predictor, batch_size, out)
         elif engine == "ray":
             predictor, table = None, score_on_cluster(inputs, path, batch_size, device, out, address, actors)
         else:
@@ -169,15 +177,16 @@ def _inputs(
     return inputs_from_corpus(found), found.table.select("utterance", "attack", "label")
 
 
-def _find_calibration(model: Path, prior: float | None) -> "Calibration | None":
-    """The calibration beside the model, if there is one that fits; a prior that makes no sense stops here already."""
+def _find_calibration(model: Path, prior: float | None, predictor: "OnnxPredictor | None") -> "Calibration | None":
+    """The calibration of the model, if there is one that fits; a prior that makes no sense stops here already."""
     from moe_mamba_asv.errors import ConfigError, ScoreError
     from moe_mamba_asv.evaluation.calibration.calibration import calibration_beside
     from moe_mamba_asv.evaluation.calibration.maps import logit
+    from moe_mamba_asv.scoring.onnx_knowledge import onnx_calibration
 
     found = None
     try:
-        found = calibration_beside(model)
+        found = calibration_beside(model) if predictor is None else onnx_calibration(predictor, model)
     except ScoreError as error:
         # Dev must be scored without it, or none could be learned anew.
         stderr.print(f"not calibrated: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
@@ -203,7 +212,7 @@ def _write(out: Path, table: "ScoreTable", trials: "pl.DataFrame | None", form: 
 
 def _tell(table: "ScoreTable", out: Path | None, as_json: bool, answers: "list[Answer] | None") -> None:
     for utterance, reason in table.failed.select("utterance", "error").iter_rows():
-        stderr.print(f"[bold red]not scored:[/] {utterance}: {reason}", highlight=False, soft_wrap=True)
+        stderr.print(f"[bold red]not scored:[/] {escape(f'{utterance}: {reason}')}", highlight=False, soft_wrap=True)
     if as_json:
         rows = json.loads(table.frame.write_json())
         told = {} if answers is None else {"answers": [one.model_dump(mode="json") for one in answers]}

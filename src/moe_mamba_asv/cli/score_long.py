@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.markup import escape
+
 from moe_mamba_asv.cli.terminal import console, print_json, progress_bar, stderr
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ def score_long_recordings(
     if drawing is not None:
         _draw(drawing, found)
     for name, reason in failed.items():
-        stderr.print(f"[bold red]not scored:[/] {name}: {reason}", highlight=False, soft_wrap=True)
+        stderr.print(f"[bold red]not scored:[/] {escape(f'{name}: {reason}')}", highlight=False, soft_wrap=True)
     if as_json:
         recordings = {name: one.model_dump(mode="json") for name, one in found.items()}
         print_json({"header": who, "out": str(out) if out else None, "recordings": recordings, "failed": failed})
@@ -71,8 +73,8 @@ def _score_all(
 ) -> "tuple[dict[str, LongScore], dict[str, str]]":
     """Answers, and reasons why there is none, by name."""
     from moe_mamba_asv.errors import AudioError
+    from moe_mamba_asv.scoring.journal import reason_of
     from moe_mamba_asv.scoring.long_audio import score_long
-    from moe_mamba_asv.scoring.remote import content_of
 
     found: dict[str, LongScore] = {}
     failed: dict[str, str] = {}
@@ -84,9 +86,9 @@ def _score_all(
                 progress.update(task, completed=round(done_s), total=round(total_s))
 
             try:
-                found[item.utterance] = score_long(predictor, content_of(item.path), options, on_progress=show)
+                found[item.utterance] = score_long(predictor, item.content(), options, on_progress=show)
             except AudioError as error:
-                failed[item.utterance] = " ".join(str(error).split())
+                failed[item.utterance] = reason_of(error)
     return found, failed
 
 

@@ -12,6 +12,7 @@ from moe_mamba_asv.cli.terminal import progress_bar, stderr
 if TYPE_CHECKING:
     from moe_mamba_asv.scores import ScoreTable
     from moe_mamba_asv.scoring.inputs import Input
+    from moe_mamba_asv.scoring.onnx_predictor import OnnxPredictor
     from moe_mamba_asv.scoring.predictor import Predictor
 
 
@@ -31,12 +32,17 @@ def score_here(
         )
 
 
-def score_in_onnx(inputs: list[Input], model: Path, batch_size: int, out: Path | None) -> ScoreTable:
-    """Score by ONNX Runtime, without PyTorch."""
-    from moe_mamba_asv.scoring.files import score_files
+def open_onnx(model: Path) -> OnnxPredictor:
+    """Have ONNX Runtime read a model."""
     from moe_mamba_asv.scoring.onnx_predictor import OnnxPredictor
 
-    predictor = OnnxPredictor(model)
+    return OnnxPredictor(model)
+
+
+def score_in_onnx(inputs: list[Input], predictor: OnnxPredictor, batch_size: int, out: Path | None) -> ScoreTable:
+    """Score by ONNX Runtime, without PyTorch."""
+    from moe_mamba_asv.scoring.files import score_files
+
     with _progress(len(inputs), out) as on_progress:
         return score_files(inputs, predictor, batch_size=batch_size, journal=_journal(out), on_progress=on_progress)
 

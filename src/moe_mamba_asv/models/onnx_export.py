@@ -1,7 +1,7 @@
 """Model files as ONNX: exported, compared with PyTorch, and only then written."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from moe_mamba_asv.errors import CheckpointError, ConfigError
 from moe_mamba_asv.models.checkpoint import Checkpoint
-from moe_mamba_asv.models.onnx_header import ENTRY, SCORES, WAVEFORMS, OnnxHeader
+from moe_mamba_asv.models.onnx_header import ENTRY, LARGEST_DIFFERENCE, SCORES, WAVEFORMS, OnnxHeader
 from moe_mamba_asv.models.onnx_trace import quiet, shortest_samples, trace_to_onnx
 from moe_mamba_asv.models.output import Detector
 from moe_mamba_asv.scores import write_atomically
 
-#: A float32 graph whose scores differ by more is not written.
-LARGEST_DIFFERENCE = 1e-4
 #: ONNX files, as all of protobuf, end at 2 GiB; some room is left for the graph.
 _MOST_BYTES = 2_000_000_000
 _SAMPLE_RATE_HZ = 16_000
@@ -41,9 +39,19 @@ class OnnxReport(BaseModel):
     largest_difference: float = Field(description="of a float32 score from PyTorch's")
     largest_difference_int8: float | None = Field(description="of an int8 score from PyTorch's; none for float32")
     bytes: int = Field(description="size of the file")
+    has_calibration: bool = Field(description="the file carries the calibration of the model")
+    has_usual_facts: bool = Field(description="the file carries the ranges of the model's profile")
 
 
-def export_onnx(checkpoint: Checkpoint, path: Path, *, source_sha256: str, int8: bool = False) -> OnnxReport:
+def export_onnx(
+    checkpoint: Checkpoint,
+    path: Path,
+    *,
+    source_sha256: str,
+    int8: bool = False,
+    calibration: Mapping[str, Any] | None = None,
+    usual_facts: Mapping[str, Any] | None = None,
+) -> OnnxReport:
     """Write a model as ONNX: any batch size, any length where the network takes any.
 
     Args:
@@ -52,9 +60,12 @@ def export_onnx(checkpoint: Checkpoint, path: Path, *, source_sha256: str, int8:
         source_sha256: digest of the model file that the checkpoint is of.
         int8: hold the weights of matrix products in 8 bits, and quantise their inputs as they come; convolutions stay
             as they are, for ONNX Runtime has no fast form of them.
+        calibration: learned on the model's scores. The file carries it where its own are the same to
+            `LARGEST_DIFFERENCE`: always in float32, hardly ever in int8.
+        usual_facts: ranges of the model's profile, which hold whatever the scores are.
 
     Raises:
-        ConfigError: the packages of the extra ``onnx`` are missing, or the network cannot be said in ONNX.
+        ConfigError: the packages of the extra ``export`` are missing, or the network cannot be said in ONNX.
         CheckpointError: a float32 score is further than `LARGEST_DIFFERENCE` from PyTorch's, or the file would be
             larger than ONNX allows; nothing is written.
     """
@@ -75,6 +86,7 @@ def export_onnx(checkpoint: Checkpoint, path: Path, *, source_sha256: str, int8:
     if int8:
         graph = _quantised(graph)
         difference_int8 = _difference(graph, batches, wanted)
+    largest = difference if difference_int8 is None else difference_int8
     header = OnnxHeader(
         recipe=checkpoint.recipe,
         num_samples=checkpoint.num_samples,
@@ -83,7 +95,9 @@ def export_onnx(checkpoint: Checkpoint, path: Path, *, source_sha256: str, int8:
         source_sha256=source_sha256,
         selection=dict(checkpoint.selection),
         versions={**checkpoint.versions, "onnx": version("onnx"), "onnxruntime": version("onnxruntime")},
-        largest_difference=difference if difference_int8 is None else difference_int8,
+        largest_difference=largest,
+        calibration=dict(calibration) if calibration and largest <= LARGEST_DIFFERENCE else None,
+        usual_facts=dict(usual_facts) if usual_facts else None,
     )
     graph.metadata_props.add(key=ENTRY, value=header.model_dump_json())
     content = graph.SerializeToString(deterministic=True)
@@ -96,6 +110,8 @@ def export_onnx(checkpoint: Checkpoint, path: Path, *, source_sha256: str, int8:
         largest_difference=difference,
         largest_difference_int8=difference_int8,
         bytes=len(content),
+        has_calibration=header.calibration is not None,
+        has_usual_facts=header.usual_facts is not None,
     )
 
 

@@ -58,7 +58,7 @@ def answer(
     if calibration is not None:
         llr = float(calibration.llr([score])[0])
         probability = float(calibration.probability([score], prior)[0])
-        verdict = _verdict(probability)
+        verdict = verdict_of(probability)
     return Answer(
         utterance=utterance,
         score=score,
@@ -70,7 +70,12 @@ def answer(
     )
 
 
-def _verdict(probability: float) -> Verdict:
+def verdict_of(probability: float) -> Verdict:
+    """What a probability decides, by `LEAST_ODDS`.
+
+    Args:
+        probability: of bona fide, given the prior.
+    """
     if 1 / LEAST_ODDS < probability / max(1 - probability, math.ulp(1)) < LEAST_ODDS:
         return "undecided"
     return "bona fide" if probability > 0.5 else "spoof"

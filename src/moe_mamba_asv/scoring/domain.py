@@ -8,16 +8,18 @@ makes nothing unlike.
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from moe_mamba_asv.audio.facts import measure, noise_floor_db
 from moe_mamba_asv.errors import AudioError, CheckpointError, CorpusError
 from moe_mamba_asv.evaluation.base import Result, misfit
-from moe_mamba_asv.scoring.predictor import Predictor
+
+if TYPE_CHECKING:
+    from moe_mamba_asv.scoring.predictor import Predictor
 
 #: Facts of a recording that have a usual range, with the unit of each.
 FACTS = {
@@ -62,24 +64,49 @@ class Cloud(Result):
     distances: tuple[float, ...]
 
 
-class Profile(Result):
-    """What a detector knows the kind of.
+class UsualFacts(Result):
+    """What can be asked of a recording without the model.
 
     Attributes:
-        model_sha256: of the model file that the embeddings are of.
         corpus: the corpus reader's name.
         partition: of it.
         clips: that were measured, of both classes.
         facts: usual range by fact.
-        cloud: of the embeddings.
     """
 
-    model_sha256: str
     corpus: str
     partition: str
     clips: int
     facts: dict[str, Range]
+
+    def unlike_facts(self, waveform: NDArray[np.float32]) -> list[str]:
+        """In words, which facts of a recording are unusual.
+
+        Args:
+            waveform: whole, mono, 16 kHz.
+        """
+        return [
+            f"{name} {value:.4g} {FACTS[name]}, usual {self.facts[name].low:.4g} to {self.facts[name].high:.4g}"
+            for name, value in facts_of(waveform).items()
+            if name in self.facts and not self.facts[name].low <= value <= self.facts[name].high
+        ]
+
+
+class Profile(UsualFacts):
+    """What a detector knows the kind of.
+
+    Attributes:
+        model_sha256: of the model file that the embeddings are of.
+        cloud: of the embeddings.
+    """
+
+    model_sha256: str
     cloud: Cloud
+
+    @property
+    def usual_facts(self) -> UsualFacts:
+        """Without the embeddings, for who cannot ask for any."""
+        return UsualFacts(corpus=self.corpus, partition=self.partition, clips=self.clips, facts=self.facts)
 
     def distance(self, embedding: NDArray[np.floating]) -> float:
         """How far an embedding (width,) is from the cloud: Mahalanobis along its directions, over their square root.
@@ -97,11 +124,7 @@ class Profile(Result):
             waveform: whole, mono, 16 kHz.
             embedding: (width,), that the model made of it.
         """
-        reasons = [
-            f"{name} {value:.4g} {FACTS[name]}, usual {self.facts[name].low:.4g} to {self.facts[name].high:.4g}"
-            for name, value in facts_of(waveform).items()
-            if name in self.facts and not self.facts[name].low <= value <= self.facts[name].high
-        ]
+        reasons = self.unlike_facts(waveform)
         distance = self.distance(embedding)
         if distance > self.cloud.distances[-1]:
             reasons.append(f"farther from the clips of {self.corpus} than any of them: distance {distance:.3g}")
@@ -115,7 +138,7 @@ def facts_of(waveform: NDArray[np.float32]) -> dict[str, float]:
 
 
 def make_profile(
-    predictor: Predictor,
+    predictor: "Predictor",
     waveforms: Sequence[NDArray[np.float32]],
     *,
     corpus: str,
@@ -155,11 +178,13 @@ def make_profile(
     )
 
 
-@torch.inference_mode()
-def embed(predictor: Predictor, waveforms: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+def embed(predictor: "Predictor", waveforms: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
     """Embeddings (clips, width) of waveforms, each cropped as the model wants it."""
+    import torch  # here: the facts of a recording are also asked for where it is not installed
+
     crops = np.stack([predictor.crop(waveform) for waveform in waveforms])
-    return predictor.model(torch.from_numpy(crops).to(predictor.device)).embedding.float().cpu().numpy()
+    with torch.inference_mode():
+        return predictor.model(torch.from_numpy(crops).to(predictor.device)).embedding.float().cpu().numpy()
 
 
 def profile_path(model: Path) -> Path:

@@ -11,8 +11,7 @@ from moe_mamba_asv.audio.load import load_16k
 from moe_mamba_asv.errors import AudioError
 from moe_mamba_asv.scores.table import ScoreTable
 from moe_mamba_asv.scoring.inputs import Input
-from moe_mamba_asv.scoring.journal import Journal, Row, fingerprint, table_of
-from moe_mamba_asv.scoring.remote import content_of
+from moe_mamba_asv.scoring.journal import Journal, Row, fingerprint, reason_of, table_of
 from moe_mamba_asv.scoring.scorer import Scorer
 
 
@@ -80,7 +79,7 @@ def score_batch(batch: Sequence[Input], predictor: Scorer) -> list[Row]:
 
 def _read(item: Input, predictor: Scorer) -> _Crop:
     try:
-        return predictor.crop(load_16k(content_of(item.path)))
+        return predictor.crop(load_16k(item.content()))
     except AudioError as error:
         return error
 
@@ -91,7 +90,7 @@ def _score_batch(batch: Sequence[Input], crops: Sequence[_Crop], predictor: Scor
     rows = []
     for item, crop in zip(batch, crops, strict=True):
         if isinstance(crop, AudioError):
-            rows.append(Row(item.utterance, None, " ".join(str(crop).split())))
+            rows.append(Row(item.utterance, None, reason_of(crop)))
             continue
         score = float(next(scores))
         finite = bool(np.isfinite(score))

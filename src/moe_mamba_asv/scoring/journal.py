@@ -2,14 +2,19 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
+from moe_mamba_asv.errors import AudioError
 from moe_mamba_asv.scores.table import SCORE_SCHEMA, ScoreTable
 from moe_mamba_asv.scoring.inputs import Input
+
+#: What libsndfile calls a sound that has no path; the number is another in each process.
+_IN_MEMORY = re.compile(r"<_io\.BytesIO object at 0x[0-9a-fA-F]+>")
 
 
 @dataclass(frozen=True)
@@ -19,6 +24,11 @@ class Row:
     utterance: str
     score: float | None
     error: str | None
+
+
+def reason_of(error: AudioError) -> str:
+    """Why there is no score, in one line, and the same line each time."""
+    return " ".join(_IN_MEMORY.sub("it", str(error)).split())
 
 
 def fingerprint(inputs: Sequence[Input], header: Mapping[str, str], batch_size: int) -> str:

@@ -1,19 +1,20 @@
 """A detector in ONNX Runtime, ready to score: no PyTorch, Lightning or transformers is imported for it."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_mamba_asv.errors import CheckpointError, ConfigError
-from moe_mamba_asv.models.onnx_header import SCORES, WAVEFORMS, parse_header
+from moe_mamba_asv.errors import CheckpointError
+from moe_mamba_asv.models.hub import HUB_ONNX, HUB_SCHEME, fetch_onnx
+from moe_mamba_asv.models.onnx_header import SCORES, WAVEFORMS, open_session, parse_header
 from moe_mamba_asv.scoring.scorer import scored_stretch, stretch_in_words
 
 #: Names of an ONNX file in a folder, the first that is there.
-_IN_FOLDER = ("best.onnx", "model.onnx")
+_IN_FOLDER = ("best.onnx", HUB_ONNX)
 
 
 class OnnxPredictor:
@@ -32,7 +33,7 @@ class OnnxPredictor:
     """
 
     def __init__(self, path: Path, *, threads: int = 0) -> None:
-        self._session = _open_session(path, threads)
+        self._session = open_session(path, threads=threads)
         metadata = self._session.get_modelmeta().custom_metadata_map
         self.onnx_header = parse_header(metadata, str(path))
         self.num_samples = self.onnx_header.num_samples
@@ -46,6 +47,11 @@ class OnnxPredictor:
             "crop": stretch_in_words(self.num_samples),
             "direction": self.onnx_header.score_direction,
         }
+
+    @property
+    def selection(self) -> Mapping[str, Any]:
+        """How the weights were chosen, as the model file said that was exported."""
+        return self.onnx_header.selection
 
     def crop(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
         """The stretch of a clip that is scored; see `scored_stretch`, also for the error."""
@@ -64,11 +70,17 @@ class OnnxPredictor:
 
 
 def find_onnx_model(name: str) -> Path:
-    """The ONNX file that a person means: a file, or a folder that holds best.onnx or model.onnx.
+    """The ONNX file that a person means.
+
+    Args:
+        name: a file; a folder that holds best.onnx or model.onnx; or ``hf://owner/name``, perhaps with ``@revision``,
+            a repository that holds model.onnx.
 
     Raises:
-        CheckpointError: there is none of these, or a file of another ending.
+        CheckpointError: there is none of these, or a file of another ending; or the hub cannot be asked.
     """
+    if name.startswith(HUB_SCHEME):
+        return fetch_onnx(name)
     path = Path(name)
     candidates = [path / each for each in _IN_FOLDER] if path.is_dir() else [path]
     for candidate in candidates:
@@ -76,25 +88,6 @@ def find_onnx_model(name: str) -> Path:
             return candidate
     raise CheckpointError(
         f"no ONNX model at {candidates[0]}",
-        wanted=f"an .onnx file, or a folder that holds {' or '.join(_IN_FOLDER)}",
+        wanted=f"an .onnx file, a folder that holds {' or '.join(_IN_FOLDER)}, or hf://owner/name",
         remedy="mma export --model … --format onnx",
     )
-
-
-def _open_session(path: Path, threads: int) -> Any:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise ConfigError("no ONNX Runtime", remedy="pip install 'moe-mamba-asv[onnx]'") from error
-    if not path.is_file():
-        raise CheckpointError(f"no model file at {path}", wanted="an .onnx file that `mma export` wrote")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3  # errors; its warnings are of nodes that it could place better
-    try:
-        return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        first_line = str(error).partition("\n")[0]
-        raise CheckpointError(
-            f"{path} cannot be read: {first_line}", wanted="an ONNX file that `mma export` wrote"
-        ) from error

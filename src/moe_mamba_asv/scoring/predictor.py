@@ -18,10 +18,14 @@ class Predictor:
     Args:
         path: of the model file.
         device: of PyTorch, e.g. ``cpu`` or ``cuda``.
+
+    Attributes:
+        selection: how the weights were chosen.
     """
 
     def __init__(self, path: Path, *, device: str = "cpu") -> None:
         self.checkpoint: Checkpoint = load_checkpoint(path)
+        self.selection = self.checkpoint.selection
         self.device = torch.device(device)
         self.model = self.checkpoint.build().to(self.device)
         self.num_samples = self.checkpoint.num_samples

@@ -3,9 +3,10 @@
 Ray hands batches of inputs to actors, as many as there is room for, and hands a batch out again when its node dies.
 Rows come back in the order of the inputs and go into the same journal as those of `score_files`, so a driver that was
 killed goes on where it was, and no row is lost or there twice. Sounds are read where the actor runs: a path must be the
-same on every node, an address one that every node can open.
+same on every node, an address one that every node can open. Of a shard an actor reads the stretches of its batch.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +17,11 @@ import numpy as np
 from moe_mamba_asv.errors import ConfigError
 from moe_mamba_asv.scores.table import ScoreTable
 from moe_mamba_asv.scoring.files import score_batch
-from moe_mamba_asv.scoring.inputs import Input
+from moe_mamba_asv.scoring.inputs import Input, Place
 from moe_mamba_asv.scoring.journal import Journal, Row, fingerprint, table_of
 from moe_mamba_asv.scoring.predictor import Predictor
 from moe_mamba_asv.scoring.remote import is_address
+from moe_mamba_asv.scoring.shards import Member
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def _scored(ray: Any, inputs: Sequence[Input], model: Path, cluster: Cluster, ba
     context.enable_progress_bars = False
     # Blocks of whole batches: a batch then holds the same inputs as on one machine.
     blocks = -(-len(inputs) // batch_size)
-    items = [{"utterance": item.utterance, "path": str(item.path)} for item in inputs]
+    items = [{"utterance": item.utterance, "place": _said(item.path)} for item in inputs]
     scored = ray.data.from_items(items, override_num_blocks=blocks).map_batches(
         _Actor,
         fn_constructor_args=(ray.put(model.read_bytes()), model.name, cluster.cpus, cluster.gpus > 0),
@@ -116,8 +118,20 @@ def _scored(ray: Any, inputs: Sequence[Input], model: Path, cluster: Cluster, ba
         yield [Row(str(name), None if error else float(score), str(error) or None) for name, score, error in columns]
 
 
-def _place(text: object) -> Path | str:
-    return str(text) if is_address(str(text)) else Path(str(text))
+def _said(place: Place) -> str:
+    """A place as text, the one thing of it that Ray can put in a table; `_place` undoes it."""
+    return json.dumps(vars(place) | {"shard": str(place.shard)} if isinstance(place, Member) else str(place))
+
+
+def _place(text: str) -> Place:
+    said = json.loads(text)
+    if isinstance(said, str):
+        return _path(said)
+    return Member(**{**said, "shard": _path(said["shard"])})
+
+
+def _path(text: str) -> Path | str:
+    return text if is_address(text) else Path(text)
 
 
 class _Actor:
@@ -139,7 +153,8 @@ class _Actor:
             self._predictor = Predictor(path, device="cuda" if on_gpu else "cpu")
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        inputs = [Input(str(name), _place(path)) for name, path in zip(batch["utterance"], batch["path"], strict=True)]
+        said = zip(batch["utterance"], batch["place"], strict=True)
+        inputs = [Input(str(name), _place(str(place))) for name, place in said]
         rows = score_batch(inputs, self._predictor)
         return {
             "utterance": np.array([row.utterance for row in rows], dtype=object),

@@ -6,6 +6,9 @@ than theirs, and without dense layers over time, so that any length is accepted.
 
 from torch import Tensor, nn
 
+#: Frames that become one.
+TIME_DIVISOR = 8
+
 
 class MaxFeatureMap(nn.Module):
     """Convolution to twice the channels, then the larger of each pair: an activation that selects.
@@ -32,16 +35,23 @@ class MaxFeatureMap(nn.Module):
 class LightCnn(nn.Module):
     """MFM 5×5, every second bin > 3 × (pool > MFM 3×3 > BN) > mean within frequency bands.
 
-    (batch, 1, bins, frames) to (batch, width, frames / 8); ``width`` is ``num_bands · channels[-1]``.
+    (batch, in_channels, bins, frames) to (batch, width, frames / 8); ``width`` is ``num_bands · channels[-1]``.
 
     Args:
         channels: after each of the four convolutions.
         num_bands: how many frequency regions keep a vector of their own.
+        in_channels: maps.
+
+    Attributes:
+        receptive_frames: frames of the input that one of the output sees.
     """
 
-    def __init__(self, channels: tuple[int, int, int, int], num_bands: int) -> None:
+    # 5, and then for each pooling of two frames 1 and for the convolution of three behind it 2, at 1, 2 and 4 frames.
+    receptive_frames = 5 + (1 + 2 * 2) + (2 + 2 * 4) + (4 + 2 * 8)
+
+    def __init__(self, channels: tuple[int, int, int, int], num_bands: int, in_channels: int = 1) -> None:
         super().__init__()
-        layers: list[nn.Module] = [MaxFeatureMap(1, channels[0], 5, bin_stride=2)]
+        layers: list[nn.Module] = [MaxFeatureMap(in_channels, channels[0], 5, bin_stride=2)]
         pools = (nn.MaxPool2d((1, 2), ceil_mode=True), nn.MaxPool2d(2, ceil_mode=True), nn.MaxPool2d(2, ceil_mode=True))
         for pool, before, after in zip(pools, channels[:-1], channels[1:], strict=True):
             layers += [pool, MaxFeatureMap(before, after, 3), nn.BatchNorm2d(after)]

@@ -9,9 +9,10 @@ from moe_mamba_asv.models.frontends.cascade import CascadeConfig, CascadeFronten
 from moe_mamba_asv.models.frontends.causal_sincnet import CausalSincNetFrontend
 from moe_mamba_asv.models.frontends.frontend import Frontend
 from moe_mamba_asv.models.frontends.sincnet import SincNetConfig, SincNetFrontend
+from moe_mamba_asv.models.frontends.spectral import SpectralConfig, SpectralFrontend
 from moe_mamba_asv.models.frontends.ssl import SslConfig, SslFrontend
 
-FrontendConfig = Annotated[CascadeConfig | SincNetConfig | SslConfig, Field(discriminator="kind")]
+FrontendConfig = Annotated[CascadeConfig | SincNetConfig | SpectralConfig | SslConfig, Field(discriminator="kind")]
 
 
 def build_frontend(config: FrontendConfig, architecture: Mapping[str, Any] | None = None) -> Frontend:
@@ -27,5 +28,7 @@ def build_frontend(config: FrontendConfig, architecture: Mapping[str, Any] | Non
             return CascadeFrontend(config, architecture=architecture)
         case SincNetConfig():
             return CausalSincNetFrontend(config) if config.causal else SincNetFrontend(config)
+        case SpectralConfig():
+            return SpectralFrontend(config)
         case SslConfig():
             return SslFrontend(config, architecture=architecture)

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 FFT_SIZE = 512
 WINDOW_SAMPLES = 400  # 25 ms at 16 kHz
 HOP_SAMPLES = 160  # 10 ms at 16 kHz
+#: 0.1 s: a shorter clip holds less than one syllable.
+SHORTEST_SAMPLES = 1_600
 #: Added to the power, so that digital silence has a finite logarithm: about -80 dB of full scale.
 POWER_FLOOR = 1e-8
 
@@ -28,11 +30,19 @@ class LogSpectrogram(nn.Module):
         super().__init__()
         self.register_buffer("window", torch.hann_window(WINDOW_SAMPLES), persistent=False)
 
-    def forward(self, waveforms: Tensor) -> Tensor:
-        """Analyse a batch."""
-        spectrum = torch.stft(
+    def spectrum(self, waveforms: Tensor) -> Tensor:
+        """(batch, samples) to complex (batch, 256 bins, frames)."""
+        bins = torch.stft(
             waveforms, FFT_SIZE, HOP_SAMPLES, WINDOW_SAMPLES, self.window, center=True, return_complex=True
         )
-        power = spectrum.real.square() + spectrum.imag.square()
-        log_power = (power[:, : self.num_bins] + POWER_FLOOR).log()
+        return bins[:, : self.num_bins]
+
+    @staticmethod
+    def level(spectrum: Tensor) -> Tensor:
+        """From what `spectrum` answered to (batch, 1, bins, frames)."""
+        log_power = (spectrum.real.square() + spectrum.imag.square() + POWER_FLOOR).log()
         return (log_power - log_power.mean(dim=(1, 2), keepdim=True)).unsqueeze(1)
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """Analyse a batch."""
+        return self.level(self.spectrum(waveforms))

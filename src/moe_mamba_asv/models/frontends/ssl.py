@@ -82,8 +82,10 @@ class SslFrontend(Frontend):
                 self.chosen = tuple(range(num_used + 1))
             case _:
                 self.chosen = config.layers
-        self.mix = LayerMix(num_used + 1) if config.layers == "weighted" else None
         self.width = self.input.width
+        self.mix = (
+            LayerMix(num_used + 1, self.width if config.standardised else None) if config.layers == "weighted" else None
+        )
         self.frame_rate_hz = self.input.frame_rate_hz
         self.receptive_field_samples = self.input.receptive_field_samples
         self._freeze()

@@ -35,6 +35,11 @@ class SslConfig(BaseModel):
     lora: LoraConfig | None = Field(
         default=None, description="adapters in layers whose own weights stay as they are, unless `trainable` names them"
     )
+    standardised: bool = Field(
+        default=False,
+        description="whether each number of a hidden state is brought to mean 0 and deviation 1, over the clips of "
+        "training, before hidden states are weighted",
+    )
     precision: Literal["float32", "bfloat16"] = Field(
         default="float32",
         description="of weights and arithmetic below the first trained layer; bfloat16 is faster on a processor that "
@@ -48,6 +53,8 @@ class SslConfig(BaseModel):
                 raise ValueError(f"layers {self.layers}; wanted rising numbers from 0, such as [3, 12, 24]")
             if self.num_layers is not None and self.num_layers < self.layers[-1]:
                 raise ValueError(f"layer {self.layers[-1]} of num_layers {self.num_layers}")
+        if self.standardised and self.layers != "weighted":
+            raise ValueError(f"standardised with layers {self.layers}; wanted layers weighted")
         if self.trainable is not None and not 0 <= self.trainable[0] <= self.trainable[1]:
             raise ValueError(f"trainable {self.trainable}; wanted first and last layer, from 0")
         return self

@@ -11,7 +11,7 @@ try:
     import onnx_ir as ir
     from onnxscript import opset18
 except ImportError as error:
-    raise ConfigError("export to ONNX needs onnxscript", remedy="pip install 'moe-mamba-asv[onnx]'") from error
+    raise ConfigError("export to ONNX needs onnxscript", remedy="pip install 'moe-mamba-asv[export]'") from error
 
 #: Typed for tensors; the exporter calls it with symbols.
 op: Any = opset18
