@@ -6,12 +6,13 @@ CORPUS := --corpus minispoof --root $(DEMO)/corpus
 # Attacks that need nothing installed, so that the demo is the same everywhere.
 ATTACKS := A01,A02,A04,A06,A07,A08,A09,A16,A19
 
-.PHONY: help setup developer demo test check format clean
+.PHONY: help setup developer demo test check format site clean
 
 help:
 	@echo "make demo   install, then build a corpus, train, score, evaluate, diagnose and report in $(DEMO)/"
 	@echo "make test   install, then run the tests"
-	@echo "make check  formatting, types, import rules, dead code"
+	@echo "make check  formatting, types, import rules, dead code, known vulnerabilities"
+	@echo "make site   the documentation as pages, in site/"
 	@echo "make clean  remove what the other targets made"
 
 setup: .venv/installed
@@ -20,7 +21,7 @@ developer: .venv/developer
 .venv/installed: pyproject.toml constraints.txt $(wildcard src/moe_mamba_asv/models/scan/native/*.[ch])
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is wanted, got " + sys.version)'
 	$(PYTHON) -m venv .venv || { echo "Python cannot make a virtual environment; on Debian: apt install python3-venv"; exit 1; }
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[torch]'
 	@touch $@
 
 # What the tests and checks need besides.
@@ -47,10 +48,15 @@ check: developer
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 	$(BIN)/vulture
+	$(BIN)/python deploy/audit.py
 
 format: developer
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# What MkDocs would say is an advertisement of its successor.
+site: developer
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 clean:
-	rm -rf .venv $(DEMO) src/moe_mamba_asv/models/scan/native/*.so build dist src/*.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv $(DEMO) site src/moe_mamba_asv/models/scan/native/*.so build dist src/*.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter1d
 
 from moe_mamba_asv.audio.facts import measure, noise_floor_db, speech_bounds
 from moe_mamba_asv.audio.load import load_16k
@@ -121,7 +120,7 @@ def codec_traces(waveform: NDArray[np.floating]) -> tuple[float, float, float]:
     """
     power = _active_power(waveform)
     lowest = _TRACES_FROM_HZ * _FFT_SAMPLES // SAMPLE_RATE_HZ
-    around = uniform_filter1d(power, _NEIGHBOURS, axis=1)[:, lowest:]
+    around = _mean_around(power)[:, lowest:]
     holes = np.mean(power[:, lowest:] < around * 10 ** (-_HOLE_DB / 10))
     start, end = speech_bounds(waveform)
     edge_db = _steepest_fall_db(power.mean(axis=0), lowest)
@@ -138,6 +137,15 @@ def _active_power(waveform: NDArray[np.floating]) -> NDArray[np.float32]:
     active = frames[energy >= energy.max() * 10 ** (-_ACTIVE_DB / 10)]
     spectrum = np.fft.rfft(active * np.hanning(_FFT_SAMPLES).astype(np.float32))
     return (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
+
+
+def _mean_around(power: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mean (frames, bins) of the `_NEIGHBOURS` cells around each in frequency; the ends are mirrored."""
+    half = _NEIGHBOURS // 2
+    mirrored = np.pad(power.astype(np.float64), ((0, 0), (half, half)), mode="symmetric")
+    # Added anew for each cell: the difference of running sums would leave the quiet bins the loud ones' rounding.
+    around = np.lib.stride_tricks.sliding_window_view(mirrored, _NEIGHBOURS, axis=1)
+    return around.mean(axis=2).astype(np.float32)
 
 
 def _steepest_fall_db(power: NDArray[np.floating], lowest: int) -> float:

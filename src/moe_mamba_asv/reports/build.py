@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from scipy.special import ndtri
 
 from moe_mamba_asv.diagnostics.results.diagnosis import read_diagnosis
 from moe_mamba_asv.diagnostics.training import diagnose_training
@@ -15,6 +14,7 @@ from moe_mamba_asv.evaluation.gap.gap import generalisation_gap, known_to_unknow
 from moe_mamba_asv.evaluation.join import Trials
 from moe_mamba_asv.evaluation.metrics.det import det_curve
 from moe_mamba_asv.reports.comparisons import compare_all, published_rows, resolve_baseline
+from moe_mamba_asv.reports.deviates import normal_deviates
 from moe_mamba_asv.reports.judging import Judging, Making
 from moe_mamba_asv.reports.model import (
     AttackEntry,
@@ -161,7 +161,7 @@ def det_points(trials: Trials) -> DetPoints:
     """
     _, p_miss, p_fa = det_curve(trials.bonafide_scores, trials.spoof_scores)
     finest = 0.5 / len(trials.score)
-    deviates = ndtri(np.clip(np.stack([p_fa, p_miss]), finest, 1 - finest))
+    deviates = normal_deviates(np.clip(np.stack([p_fa, p_miss]), finest, 1 - finest))
     travelled = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(deviates, axis=1)).sum(axis=0))])
     _, kept = np.unique(np.floor(travelled / _DET_STEP_DEVIATES), return_index=True)
     kept = np.union1d(kept, [len(p_fa) - 1])

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from scipy.special import ndtri
 
 from moe_mamba_asv.reports.canvas import BONAFIDE, INK, KNOWN, SPOOF, UNKNOWN, curve_style, drawing, svg_of
+from moe_mamba_asv.reports.deviates import normal_deviates
 from moe_mamba_asv.reports.model import ScoreHistogram, SystemReport
 
 _DET_TICKS = (0.0001, 0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6)
@@ -47,16 +47,17 @@ def det_figure(systems: Sequence[SystemReport]) -> str:
     """
     with drawing(height_in=4.4) as (figure, axes):
         low, high = _det_range(systems)
-        axes.plot(ndtri([low, high]), ndtri([low, high]), color=INK, alpha=0.35, linewidth=0.8, linestyle=":")
+        ends = normal_deviates([low, high])
+        axes.plot(ends, ends, color=INK, alpha=0.35, linewidth=0.8, linestyle=":")
         for number, system in enumerate(systems, start=1):
             colour, dash = curve_style(number)
             # Zero errors lie at minus infinity: they are drawn on the lower edge, and the upper ends beyond the axes.
-            p_fa = ndtri(np.clip(system.det.p_fa, low, 1 - low))
-            p_miss = ndtri(np.clip(system.det.p_miss, low, 1 - low))
+            p_fa = normal_deviates(np.clip(system.det.p_fa, low, 1 - low))
+            p_miss = normal_deviates(np.clip(system.det.p_miss, low, 1 - low))
             axes.plot(p_fa, p_miss, color=colour, linestyle=dash, linewidth=1.8, label=str(number))
-            eer = ndtri(np.clip(system.evaluation.eer, low, 1 - low))
+            eer = normal_deviates(np.clip(system.evaluation.eer, low, 1 - low))
             if system.evaluation.eer_ci is not None:
-                ends = ndtri(np.clip(system.evaluation.eer_ci, low, 1 - low))
+                ends = normal_deviates(np.clip(system.evaluation.eer_ci, low, 1 - low))
                 axes.plot(ends, ends, color=colour, linewidth=3.5, alpha=0.6, solid_capstyle="butt")
             axes.plot(
                 eer, eer, "o", markersize=6, color=colour, markeredgecolor=INK, markeredgewidth=0.6, clip_on=False
@@ -134,8 +135,8 @@ def _probit_axes(axes: Axes, low: float, high: float) -> None:
     candidates = _DET_TICKS if high == _DET_TICKS[-1] else _DET_TICKS_WHOLE
     ticks = [tick for tick in candidates if low <= tick <= high]
     names = [f"{100 * tick:g}" for tick in ticks]
-    axes.set_xticks(ndtri(ticks), names)
-    axes.set_yticks(ndtri(ticks), names)
-    limits = (float(ndtri(low)), float(ndtri(high)))
+    axes.set_xticks(normal_deviates(ticks), names)
+    axes.set_yticks(normal_deviates(ticks), names)
+    limits = (float(normal_deviates(low)), float(normal_deviates(high)))
     axes.set(xlim=limits, ylim=limits, xlabel="P_fa (%)", ylabel="P_miss (%)", aspect="equal")
     axes.grid()

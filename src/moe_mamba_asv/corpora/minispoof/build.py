@@ -15,8 +15,8 @@ from importlib.metadata import distributions, version
 from pathlib import Path
 
 from moe_mamba_asv import __version__
-from moe_mamba_asv.corpora.minispoof.attacks.catalogue import ATTACKS, attacks_of, choose_attacks
-from moe_mamba_asv.corpora.minispoof.plan import RECIPE_VERSION, ClipPlan, Plan, Trial, make_plan
+from moe_mamba_asv.corpora.minispoof.attacks.catalogue import ATTACKS, choose_attacks
+from moe_mamba_asv.corpora.minispoof.plan import RECIPE_VERSION, ClipPlan, Plan, Trial, attack_ids, make_plan
 from moe_mamba_asv.corpora.minispoof.speech import folder_speech
 from moe_mamba_asv.corpora.minispoof.synthesis import ClipOutcome, build_clip, write_atomically
 from moe_mamba_asv.corpora.minispoof_layout import RECORDINGS_FILE
@@ -65,6 +65,7 @@ def build_minispoof(
     speech: Path | None = None,
     limit: int | None = None,
     attacks: Sequence[str] | None = None,
+    everywhere: bool = False,
     seed: int = 0,
     workers: int = 2,
     progress: Callable[[int, int], None] | None = None,
@@ -79,6 +80,8 @@ def build_minispoof(
         speech: a folder of speech, see `folder_speech`; None takes the recordings inside this package.
         limit: at most this many recordings, taken in turn from the speakers.
         attacks: ids of those to make; None makes all whose engines are installed.
+        everywhere: each attack in each partition: for a detector that is to know as many as it can, and not to judge
+            one, as no attack is left that it never met.
         seed: of partition, ids and attacks.
         workers: processes; 1 works in this one.
         progress: called with recordings done and recordings in all.
@@ -88,7 +91,8 @@ def build_minispoof(
         ConfigError: the limit or the attacks leave a partition empty, or an attack asked for lacks its engine.
     """
     chosen = choose_attacks(attacks)
-    plan = make_plan(folder_speech(speech) if speech else None, limit=limit, seed=seed, attacks=chosen)
+    source = folder_speech(speech) if speech else None
+    plan = make_plan(source, limit=limit, seed=seed, attacks=chosen, everywhere=everywhere)
     _claim(out, plan)
     outcomes: list[ClipOutcome] = []
     for outcome in _outcomes(plan, out, workers):
@@ -102,10 +106,11 @@ def build_minispoof(
         raise CorpusError(f"none of {len(pairs)} recordings can be used; the first: {failed[0].reason}")
     _write_protocols(out, used)
     _write_recordings(out, used)
-    _describe(out, plan, used, failed, chosen)
+    counts = {one.value: _counts(used, one, attack_ids(one, chosen, everywhere=everywhere)) for one in Partition}
+    _describe(out, plan, used, failed, chosen, counts)
     built, reused = sum(outcome.built for outcome in outcomes), sum(outcome.reused for outcome in outcomes)
     skipped = {} if attacks is not None else _skipped()
-    return BuildSummary(out, _counts(used, chosen), built, reused, failed, skipped)
+    return BuildSummary(out, counts, built, reused, failed, skipped)
 
 
 def _skipped() -> dict[str, str]:
@@ -191,18 +196,18 @@ def _write_recordings(out: Path, clips: list[ClipPlan]) -> None:
     write_atomically(out / RECORDINGS_FILE, buffer.getvalue().encode())
 
 
-def _counts(clips: list[ClipPlan], chosen: Collection[str]) -> dict[str, dict[str, int]]:
-    counts: dict[str, dict[str, int]] = {}
-    for partition in Partition:
-        ids = [attack.facts.id for attack in attacks_of(partition) if attack.facts.id in chosen]
-        names = [Label.BONAFIDE.value, *ids]
-        made = [trial.attack or Label.BONAFIDE.value for _, trial in _trials(clips, partition)]
-        counts[partition.value] = {name: made.count(name) for name in names}
-    return counts
+def _counts(clips: list[ClipPlan], partition: Partition, ids: Sequence[str]) -> dict[str, int]:
+    made = [trial.attack or Label.BONAFIDE.value for _, trial in _trials(clips, partition)]
+    return {name: made.count(name) for name in (Label.BONAFIDE.value, *ids)}
 
 
 def _describe(
-    out: Path, plan: Plan, used: list[ClipPlan], failed: tuple[FailedInput, ...], chosen: Collection[str]
+    out: Path,
+    plan: Plan,
+    used: list[ClipPlan],
+    failed: tuple[FailedInput, ...],
+    chosen: Collection[str],
+    counts: dict[str, dict[str, int]],
 ) -> None:
     """Write corpus.json; it holds no time and no path of the machine, so that equal builds are equal files."""
     licences = sorted({clip.clip.licence for clip in used if clip.clip.licence})
@@ -216,7 +221,7 @@ def _describe(
             partition.value: sorted({clip.clip.speaker for clip in used if clip.partition is partition})
             for partition in Partition
         },
-        "counts": _counts(used, chosen),
+        "counts": counts,
         "attacks": [
             {**asdict(attack.facts), "engines": [f"{engine.name} ({engine.licence})" for engine in attack.engines]}
             for attack in ATTACKS

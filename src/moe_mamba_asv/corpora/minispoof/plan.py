@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 from pathlib import Path
@@ -89,7 +89,12 @@ def _size_bytes(clip: SpeechClip) -> int:
 
 
 def make_plan(
-    source: SpeechSource | None, *, limit: int | None, seed: int, attacks: Collection[str] = ALL_ATTACKS
+    source: SpeechSource | None,
+    *,
+    limit: int | None,
+    seed: int,
+    attacks: Collection[str] = ALL_ATTACKS,
+    everywhere: bool = False,
 ) -> Plan:
     """Choose clips, partition their speakers and give every trial its id.
 
@@ -98,6 +103,7 @@ def make_plan(
         limit: at most this many recordings, taken in turn from the speakers; None takes all.
         seed: of every draw.
         attacks: ids of those to make.
+        everywhere: each of them in each partition, so that none stays unseen.
 
     Raises:
         ConfigError: the limit leaves a partition without speech, or the seed is negative.
@@ -113,12 +119,19 @@ def make_plan(
     clips = _limited(source, limit)
     if limit is not None and {partitions[clip.speaker] for clip in clips} != set(Partition):
         raise ConfigError(f"limit {limit} leaves a partition without speech", wanted=f"{len(source.speakers)} or more")
-    ids = _ids(clips, partitions, attacks, rng)
+    by_partition = {one: attack_ids(one, attacks, everywhere=everywhere) for one in Partition}
+    ids = _ids(clips, partitions, by_partition, rng)
     others = _others(clips)
     plans = [
         ClipPlan(clip, partitions[clip.speaker], tuple(ids[clip.utterance]), others[clip.utterance]) for clip in clips
     ]
     return Plan(source.name, seed, tuple(plans))
+
+
+def attack_ids(partition: Partition, chosen: Collection[str], *, everywhere: bool = False) -> list[str]:
+    """Ids of the attacks that a partition gets: of those chosen its own, or all."""
+    attacks = ATTACKS if everywhere else attacks_of(partition)
+    return [attack.facts.id for attack in attacks if attack.facts.id in chosen]
 
 
 def _others(chosen: list[SpeechClip]) -> dict[str, tuple[Path, ...]]:
@@ -144,12 +157,15 @@ def _limited(source: SpeechSource, limit: int | None) -> list[SpeechClip]:
 
 
 def _ids(
-    clips: list[SpeechClip], partitions: Mapping[str, Partition], chosen: Collection[str], rng: np.random.Generator
+    clips: list[SpeechClip],
+    partitions: Mapping[str, Partition],
+    by_partition: Mapping[Partition, Sequence[str]],
+    rng: np.random.Generator,
 ) -> dict[str, list[Trial]]:
     """Trials by recording; ids run through a partition in shuffled order, so that none hints at its class."""
     trials: dict[str, list[Trial]] = defaultdict(list)
     for partition in Partition:
-        attacks = [None, *(attack.facts.id for attack in attacks_of(partition) if attack.facts.id in chosen)]
+        attacks = [None, *by_partition[partition]]
         pairs = [(clip, attack) for clip in clips if partitions[clip.speaker] is partition for attack in attacks]
         for (clip, attack), number in zip(pairs, rng.permutation(len(pairs)), strict=True):
             trials[clip.utterance].append(Trial(f"MS_{_ID_LETTERS[partition]}_{_FIRST_ID + number}", attack))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from moe_mamba_asv.audio.load import load_16k
 from moe_mamba_asv.audio.resample import SAMPLE_RATE_HZ
-from moe_mamba_asv.corpora.minispoof.attacks.catalogue import attacks_of
+from moe_mamba_asv.corpora.minispoof.attacks.catalogue import ATTACKS
 from moe_mamba_asv.corpora.minispoof.attacks.recording import Recording
 from moe_mamba_asv.corpora.minispoof.finish import at_level, match, place, through_channel
 from moe_mamba_asv.corpora.minispoof.plan import ClipPlan
@@ -74,7 +74,7 @@ def _make(original: NDArray[np.float64], plan: ClipPlan, attack_id: str | None, 
     gain = 10 ** (rng.uniform(-MAX_ATTENUATION_DB, 0) / 20)
     if attack_id is None:
         return through_channel(gain * original)
-    attack = next(attack for attack in attacks_of(plan.partition) if attack.facts.id == attack_id)
+    attack = next(attack for attack in ATTACKS if attack.facts.id == attack_id)
     spoof = attack.synthesize(Recording(original, plan.clip.text, plan.others), rng)
     if attack.material == "text":
         return through_channel(gain * place(spoof, original, rng, whole=bool(plan.clip.text)))

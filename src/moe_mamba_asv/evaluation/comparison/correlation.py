@@ -3,7 +3,6 @@
 from typing import Literal
 
 import numpy as np
-from scipy.stats import rankdata
 
 from moe_mamba_asv.evaluation.comparison.result import Correlation
 
@@ -32,7 +31,18 @@ def correlate(a: np.ndarray, b: np.ndarray) -> Correlation:
     """Pearson's coefficient of two systems' scores [trials], and Spearman's, which only asks for their order."""
     if np.ptp(a) == 0 or np.ptp(b) == 0:
         return Correlation(pearson=None, spearman=None)
-    return Correlation(pearson=_coefficient(a, b), spearman=_coefficient(rankdata(a), rankdata(b)))
+    return Correlation(pearson=_coefficient(a, b), spearman=_coefficient(ranks(a), ranks(b)))
+
+
+def ranks(values: np.ndarray) -> np.ndarray:
+    """Places in ascending order, from 1, of values [trials]; equal ones share the mean of their places.
+
+    >>> ranks(np.array([0.5, 0.1, 0.5]))
+    array([2.5, 1. , 2.5])
+    """
+    _, kind, times = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(times)
+    return ((2 * last - times + 1) / 2)[kind]
 
 
 def _coefficient(a: np.ndarray, b: np.ndarray) -> float:
