@@ -77,7 +77,7 @@ def test_models_come_from_allowed_places(models: Path, tmp_path: Path) -> None:
 
 
 def test_the_command_says_what_is_wrong(tmp_path: Path) -> None:
-    for words in (["serve"], ["serve", "--model", "a"], ["serve", "--model", f"a={tmp_path / 'none.pth'}"]):
+    for words in (["serve", "--model", "a"], ["serve", "--model", f"a={tmp_path / 'none.pth'}"]):
         result = CliRunner().invoke(mma, words)
         assert result.exit_code == 2
         assert "error:" in result.output

@@ -11,6 +11,8 @@ _HELP = """Serve models over HTTP; see docs/serving.md.
 
 Examples:
 
+    mma serve
+
     mma serve --model lcnn=demo/run
 
     mma serve --model a=runs/phase4 --model b=AASIST.pth --port 9000 --config serve.yaml
@@ -24,7 +26,8 @@ the file, never from options, which every user of a machine can read.
 
 def serve(
     model: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=FILE|RUN", help="A model to serve; may come repeatedly.")
+        list[str] | None,
+        typer.Option(metavar="NAME=FILE|RUN", help="A model to serve, again for more.", show_default="the package's"),
     ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen at.", show_default="127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.", show_default="8000")] = None,
