@@ -237,3 +237,14 @@ def test_workers_of_a_killed_build_end_too(tmp_path: Path) -> None:
 def test_building_never_imports_torch() -> None:
     code = "import sys, moe_mamba_asv.corpora.minispoof.build; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_everywhere_each_attack_is_in_each_partition(tmp_path: Path) -> None:
+    few = ("A02", "A07")
+    summary = build_minispoof(tmp_path / "all", limit=LIMIT, attacks=few, everywhere=True, workers=1)
+    for partition, counts in summary.counts.items():
+        assert set(counts) == {"bonafide", *few}
+        assert len(set(counts.values())) == 1
+        assert {row[3] for row in protocol(tmp_path / "all", partition)} == {"-", *few}
+    with pytest.raises(CorpusError):  # the same folder without it is another corpus
+        build_minispoof(tmp_path / "all", limit=LIMIT, attacks=few, workers=1)

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from moe_mamba_asv.errors import ConfigError
 from moe_mamba_asv.models.aasist.model import Aasist
 from moe_mamba_asv.models.frontends.causal_sincnet import CausalSincNetFrontend
-from moe_mamba_asv.models.frontends.sincnet import SHORTEST_SAMPLES, BandPassBank, SincNetFrontend
+from moe_mamba_asv.models.frontends.frontend import SHORTEST_SAMPLES
+from moe_mamba_asv.models.frontends.sincnet import BandPassBank, SincNetFrontend
 from moe_mamba_asv.models.onnx_header import SCORES, WAVEFORMS
 from moe_mamba_asv.models.output import Detector
 

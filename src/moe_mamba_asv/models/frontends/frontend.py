@@ -4,6 +4,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+#: 0.1 s, of front-ends without a model inside: a shorter clip holds less than one syllable.
+SHORTEST_SAMPLES = 1_600
+
 
 class Frontend(nn.Module):
     """Turns waveforms into frames.

@@ -10,8 +10,6 @@ from torch import Tensor, nn
 FFT_SIZE = 512
 WINDOW_SAMPLES = 400  # 25 ms at 16 kHz
 HOP_SAMPLES = 160  # 10 ms at 16 kHz
-#: 0.1 s: a shorter clip holds less than one syllable.
-SHORTEST_SAMPLES = 1_600
 #: Added to the power, so that digital silence has a finite logarithm: about -80 dB of full scale.
 POWER_FLOOR = 1e-8
 

@@ -10,11 +10,9 @@ from torch import Tensor, nn
 
 from moe_mamba_asv.errors import AudioError
 from moe_mamba_asv.models.aasist.encoder import ResidualBlock
-from moe_mamba_asv.models.frontends.frontend import Frontend
+from moe_mamba_asv.models.frontends.frontend import SHORTEST_SAMPLES, Frontend
 
 _SAMPLE_RATE_HZ = 16_000
-#: 0.1 s. A shorter clip holds less than one syllable.
-SHORTEST_SAMPLES = 1_600
 #: No filter becomes narrower, so none falls silent.
 MIN_BAND_HZ = 5.0
 #: The outermost edges start so far from the ends of the range: at an end itself, a sigmoid has no slope.

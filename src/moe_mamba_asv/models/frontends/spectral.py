@@ -6,12 +6,12 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from moe_mamba_asv.audio.resample import SAMPLE_RATE_HZ
 from moe_mamba_asv.errors import AudioError
 from moe_mamba_asv.models.backends.lcnn import TIME_DIVISOR, LightCnn
-from moe_mamba_asv.models.frontends.frontend import Frontend
-from moe_mamba_asv.models.frontends.log_spectrogram import HOP_SAMPLES, SHORTEST_SAMPLES, WINDOW_SAMPLES, LogSpectrogram
+from moe_mamba_asv.models.frontends.frontend import SHORTEST_SAMPLES, Frontend
+from moe_mamba_asv.models.frontends.log_spectrogram import HOP_SAMPLES, WINDOW_SAMPLES, LogSpectrogram
 
-_SAMPLE_RATE_HZ = 16_000
 #: Brings a log power, a natural logarithm, to the size of a cosine.
 _LEVEL_SCALE = 1 / 3
 #: Below this a bin has no phase worth the name.
@@ -51,7 +51,7 @@ class SpectralFrontend(Frontend):
         self.encoder = LightCnn(config.channels, config.num_bands, in_channels=1 + _NUM_PHASE_MAPS * config.phase)
         self.width = self.encoder.width
         self.hop_samples = HOP_SAMPLES * TIME_DIVISOR
-        self.frame_rate_hz = _SAMPLE_RATE_HZ / self.hop_samples
+        self.frame_rate_hz = SAMPLE_RATE_HZ / self.hop_samples
         self.receptive_field_samples = WINDOW_SAMPLES + HOP_SAMPLES * (LightCnn.receptive_frames - 1 + 2 * config.phase)
 
     def num_frames(self, num_samples: int) -> int:
