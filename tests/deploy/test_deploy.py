@@ -189,7 +189,7 @@ def test_memory_is_enough_for_all_that_may_be_held_at_once() -> None:
     }
     for limit in limits.values():
         num_bytes = int(limit[:-1]) * 2**30
-        # The rest is for Python, PyTorch, the models and a batch.
+        # The rest is for Python, PyTorch, the models and the batches.
         assert num_bytes - MB * (decoding + usual.max_held_mb + usual.max_long_held_mb) > 2 * 2**30
 
 

@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from moe_mamba_asv.cli.main import app as mma
 from moe_mamba_asv.errors import CheckpointError, ConfigError
+from moe_mamba_asv.serving.cores import Cores
 from moe_mamba_asv.serving.served_model import ServedModel
 from moe_mamba_asv.serving.settings import Settings, load_settings, named_models
 
@@ -71,9 +72,9 @@ def test_models_come_from_allowed_places(models: Path, tmp_path: Path) -> None:
     settings = Settings(models={"a": "a"}, model_folders=(allowed,))
     for place in (models / "bare.safetensors", allowed / "link.safetensors", allowed / ".." / allowed.name / "no.pth"):
         with pytest.raises(CheckpointError):
-            ServedModel("a", str(place), settings)
+            ServedModel("a", str(place), settings, Cores())
     inside = Settings(models={"a": "a"}, model_folders=(allowed, models))
-    ServedModel("a", str(models / "bare.safetensors"), inside).batcher.close()
+    ServedModel("a", str(models / "bare.safetensors"), inside, Cores()).batcher.close()
 
 
 def test_the_command_says_what_is_wrong(tmp_path: Path) -> None:

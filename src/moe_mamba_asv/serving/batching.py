@@ -12,22 +12,28 @@ Answer = TypeVar("Answer")
 
 
 class Batcher(Generic[Item, Answer]):
-    """One thread that answers items in batches.
+    """Threads that answer items in batches.
 
-    The first item of a batch waits for others to join it, until the batch is full or its time is over; while a batch is
-    being answered the next one gathers by itself.
+    The first item of a batch waits for others to join it, until the batch is full or its time is over; while batches
+    are being answered the next one gathers by itself.
 
     Args:
-        answer: from a batch to one answer an item.
+        answer: from a batch to one answer an item; called by several threads at once.
         size: items in a batch, at most.
         wait_s: that the first item waits.
+        threads: batches that are answered at once, at most.
     """
 
-    def __init__(self, answer: Callable[[Sequence[Item]], Sequence[Answer]], *, size: int, wait_s: float) -> None:
+    def __init__(
+        self, answer: Callable[[Sequence[Item]], Sequence[Answer]], *, size: int, wait_s: float, threads: int = 1
+    ) -> None:
         self._answer, self._size, self._wait_s = answer, size, wait_s
         self._queue: queue.SimpleQueue[tuple[Item, Future[Answer]] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, daemon=True)
-        self._thread.start()
+        # Two batches that gather at once would share what comes, and each wait in vain to be full.
+        self._gathering = threading.Lock()
+        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(threads)]
+        for thread in self._threads:
+            thread.start()
 
     @property
     def waiting(self) -> int:
@@ -43,27 +49,29 @@ class Batcher(Generic[Item, Answer]):
     def close(self) -> None:
         """Answer what has been handed in, and stop."""
         self._queue.put(None)
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
     def _work(self) -> None:
-        goes_on = True
-        while goes_on and (first := self._queue.get()) is not None:
-            batch, goes_on = self._gather(first)
+        while batch := self._gather():
             self._settle(batch)
 
-    def _gather(self, first: tuple[Item, "Future[Answer]"]) -> tuple[list[tuple[Item, "Future[Answer]"]], bool]:
-        """A batch, and whether there may be another."""
-        batch = [first]
-        deadline = time.monotonic() + self._wait_s
-        while len(batch) < self._size:
-            try:
-                more = self._queue.get(timeout=max(0.0, deadline - time.monotonic()))
-            except queue.Empty:
-                break
-            if more is None:
-                return batch, False
-            batch.append(more)
-        return batch, True
+    def _gather(self) -> list[tuple[Item, "Future[Answer]"]]:
+        """A batch; empty when there are no more."""
+        batch: list[tuple[Item, Future[Answer]]] = []
+        with self._gathering:
+            deadline = None
+            while len(batch) < self._size:
+                try:
+                    more = self._queue.get(timeout=deadline and max(0.0, deadline - time.monotonic()))
+                except queue.Empty:
+                    break
+                if more is None:
+                    self._queue.put(None)  # for the next thread, or for this one after its batch
+                    break
+                batch.append(more)
+                deadline = deadline or time.monotonic() + self._wait_s
+        return batch
 
     def _settle(self, batch: list[tuple[Item, "Future[Answer]"]]) -> None:
         try:

@@ -18,6 +18,7 @@ from moe_mamba_asv.scoring.predictor import Predictor
 from moe_mamba_asv.scoring.stream import Stream
 from moe_mamba_asv.serving.answers import Calibrated, Heard, ModelAnswer
 from moe_mamba_asv.serving.batching import Batcher
+from moe_mamba_asv.serving.cores import Cores
 from moe_mamba_asv.serving.settings import Settings
 
 Samples = NDArray[np.float32]
@@ -37,6 +38,7 @@ class ServedModel:
         name: by which it is asked for.
         place: file, run folder or ``hf://owner/name``.
         settings: of the service.
+        cores: that all models of the service share.
 
     Attributes:
         name: as given.
@@ -48,17 +50,20 @@ class ServedModel:
         ScoreError: its calibration is of another model.
     """
 
-    def __init__(self, name: str, place: str, settings: Settings) -> None:
+    def __init__(self, name: str, place: str, settings: Settings, cores: Cores) -> None:
         path = find_model(place)
         _require_allowed(path, settings.model_folders)
-        self.name = name
+        self.name, self._cores = name, cores
         self._predictor = Predictor(path, device=settings.device)
         self.num_samples = self._predictor.num_samples
         self._sha256 = self._predictor.header["model_sha256"]
         self._calibration = calibration_beside(path)
         self._profile = profile_beside(path, self._sha256)
         self.batcher: Batcher[Samples, Said] = Batcher(
-            self._say, size=settings.batch_size, wait_s=settings.batch_wait_ms / 1000
+            self._say,
+            size=settings.batch_size,
+            wait_s=settings.batch_wait_ms / 1000,
+            threads=settings.batches_at_once,
         )
 
     def crop(self, waveform: Samples) -> Samples:
@@ -126,7 +131,8 @@ class ServedModel:
     @torch.inference_mode()
     def _say(self, crops: Sequence[Samples]) -> list[Said]:
         batch = torch.from_numpy(np.stack(crops)).to(self._predictor.device)
-        output = self._predictor.model(batch)
+        with self._cores.share():
+            output = self._predictor.model(batch)
         scores, embeddings = output.score.float().cpu().tolist(), output.embedding.float().cpu().numpy()
         return [Said(score, embedding) for score, embedding in zip(scores, embeddings, strict=True)]
 

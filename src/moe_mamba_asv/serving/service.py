@@ -12,6 +12,7 @@ from moe_mamba_asv import __version__
 from moe_mamba_asv.audio.load import load_16k
 from moe_mamba_asv.errors import AudioError
 from moe_mamba_asv.serving.answers import Fault, FileAnswer, Heard, ScoreAnswer
+from moe_mamba_asv.serving.cores import Cores
 from moe_mamba_asv.serving.decode_worker import Decode
 from moe_mamba_asv.serving.decoders import Decoders
 from moe_mamba_asv.serving.metrics import Metrics
@@ -19,9 +20,6 @@ from moe_mamba_asv.serving.problems import RequestError
 from moe_mamba_asv.serving.served_model import ServedModel
 from moe_mamba_asv.serving.settings import MB, Settings
 from moe_mamba_asv.serving.uploads import Upload
-
-#: Decoded recordings in memory at once, in batches: one that is being heard, and one that gathers.
-_BATCHES_AT_ONCE = 2
 
 
 class Service:
@@ -38,7 +36,8 @@ class Service:
 
     def __init__(self, settings: Settings, metrics: Metrics, decode: Decode | None = None) -> None:
         self.settings, self._metrics = settings, metrics
-        self.models = {name: ServedModel(name, place, settings) for name, place in settings.models.items()}
+        cores = Cores()
+        self.models = {name: ServedModel(name, place, settings, cores) for name, place in settings.models.items()}
         self.decoders = Decoders(
             decode or partial(load_16k, max_duration_s=settings.max_duration_s),
             count=settings.decoders,
@@ -46,8 +45,9 @@ class Service:
             memory_bytes=settings.decode_memory_mb * MB,
         )
         self._decoding = ThreadPoolExecutor(settings.decoders, thread_name_prefix="decode")
-        # Bounds memory: however many files wait, so many waveforms are there at most.
-        self._room = asyncio.Semaphore(_BATCHES_AT_ONCE * settings.batch_size)
+        # Bounds memory: however many files wait, so many waveforms are there at most, those of batches that are being
+        # heard and of one that gathers.
+        self._room = asyncio.Semaphore((settings.batches_at_once + 1) * settings.batch_size)
         self.versions = {
             "moe-mamba-asv": __version__,
             "python": platform.python_version(),

@@ -29,7 +29,8 @@ class Settings(BaseModel):
     )
     device: str = Field(default="cpu", description="of PyTorch")
     prior: float = Field(default=0.5, gt=0, lt=1, description="share of bona fide audio where a request states none")
-    batch_size: int = Field(default=8, ge=1, description="clips in a forward pass, of several requests together")
+    batch_size: int = Field(default=4, ge=1, description="clips in a forward pass, of several requests together")
+    batches_at_once: int = Field(default=2, ge=1, description="forward passes at once, which share the cores")
     batch_wait_ms: float = Field(default=10, ge=0, description="a clip waits so long for others to join it")
 
     host: str = Field(default="127.0.0.1", description="address to listen at; 0.0.0.0 for all")
