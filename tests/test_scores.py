@@ -62,6 +62,18 @@ def test_what_a_calibration_added_is_written_and_read(tmp_path):
     assert not read_scores_of(tmp_path, OWN + "U0\t1.5\t\n").is_calibrated
 
 
+@pytest.mark.parametrize("original", [table(), table([None], ["silent"]), calibrated()])
+def test_lists_and_a_frame_are_one_table(tmp_path, original):
+    lists = ScoreTable(original.frame.to_dict(as_series=False), original.header)
+    assert lists.frame.equals(original.frame)
+    assert lists.frame.schema == original.frame.schema
+    assert lists.columns == original.columns
+    assert lists.is_calibrated == original.is_calibrated
+    for name, one in (("lists", lists), ("frame", original)):
+        write_scores(tmp_path / name, one)
+    assert (tmp_path / "lists").read_bytes() == (tmp_path / "frame").read_bytes()
+
+
 def read_scores_of(folder, text):
     (folder / "given.tsv").write_text(text)
     return read_scores(folder / "given.tsv")

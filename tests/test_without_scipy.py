@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.ndimage import uniform_filter1d
+from scipy.ndimage import binary_closing, binary_opening, uniform_filter1d
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
+from moe_mamba_asv.audio.speech_activity import _smooth
 from moe_mamba_asv.corpora.shortcut_features import _mean_around
 from moe_mamba_asv.evaluation.comparison.correlation import ranks
 from moe_mamba_asv.reports.deviates import normal_deviates
@@ -39,3 +40,11 @@ def test_the_mean_around_a_cell_mirrors_the_ends() -> None:
     line = np.arange(20, dtype=np.float32)[None]
     assert _mean_around(line)[0, 0] == pytest.approx((sum(range(8)) + sum(range(9))) / 17)
     assert _mean_around(line)[0, 10] == pytest.approx(10)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 40)), min_size=1, max_size=12))
+def test_clicks_are_dropped_and_pauses_filled(stretches: list[tuple[bool, int]]) -> None:
+    is_speech = np.repeat(*np.array(stretches).T).astype(np.bool_)
+    opened = binary_opening(is_speech, np.ones(5))
+    closed = binary_closing(np.pad(opened, 31), np.ones(31))[31:-31]
+    np.testing.assert_array_equal(_smooth(is_speech), closed)

@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from moe_mamba_asv.cli import doctor, extras
 
 #: Where it is not called as its module.
-DISTRIBUTION = {"huggingface_hub": "huggingface-hub", "pyworld": "pyworld-prebuilt"}
+DISTRIBUTION = {"PIL": "pillow", "huggingface_hub": "huggingface-hub", "pyworld": "pyworld-prebuilt"}
 
 
 def test_a_package_that_is_there_and_does_not_load_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,3 +46,5 @@ def test_extras_bring_what_the_errors_say_they_bring() -> None:
     base = {Requirement(line).name for line in project["dependencies"]}
     assert not base & {DISTRIBUTION.get(module, module) for module in extras.EXTRA_OF}
     assert brought("onnx") == {"onnxruntime"}
+    # Whoever builds a corpus or trains on one also reads it, and reports.
+    assert brought("evaluate") < brought("minispoof") < brought("torch")

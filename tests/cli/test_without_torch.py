@@ -1,7 +1,8 @@
-"""An installation without PyTorch: what must work does, and the rest says what to install."""
+"""Installations without PyTorch, and without polars too: what must work does, and the rest says what to install."""
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,12 +14,18 @@ import soundfile
 import torch
 
 from made_corpus import write_folder_corpus
+from made_recording import write_recording
+from moe_mamba_asv.evaluation.calibration.calibration import Calibration, write_calibration
+from moe_mamba_asv.evaluation.calibration.maps import LogisticMap
+from moe_mamba_asv.evaluation.calibration.table import calibrate_table
 from moe_mamba_asv.models.build import build_model
 from moe_mamba_asv.models.checkpoint import Checkpoint, file_sha256, save_checkpoint
 from moe_mamba_asv.models.spectral_lcnn import SpectralLcnnConfig
-from moe_mamba_asv.scores import read_scores
+from moe_mamba_asv.scores import read_scores, write_scores
 from moe_mamba_asv.scoring.files import score_files
 from moe_mamba_asv.scoring.inputs import inputs_from_paths
+from moe_mamba_asv.scoring.long_audio import score_long
+from moe_mamba_asv.scoring.onnx_predictor import OnnxPredictor
 from moe_mamba_asv.scoring.predictor import Predictor
 from stand_in import RATE_HZ, clip
 
@@ -26,7 +33,7 @@ pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
-#: Module and distribution of what the extra `onnx` does not bring.
+#: Module and distribution of what the extras `onnx` and `evaluate` do not bring.
 ABSENT = {
     "torch": "torch", "lightning": "lightning", "pytorch_lightning": "pytorch-lightning",
     "torchmetrics": "torchmetrics", "transformers": "transformers", "peft": "peft", "accelerate": "accelerate",
@@ -34,6 +41,11 @@ ABSENT = {
     "scipy": "scipy", "pyworld": "pyworld-prebuilt", "av": "av", "onnx": "onnx", "onnxscript": "onnxscript",
     "onnx_ir": "onnx-ir", "fastapi": "fastapi", "ray": "ray", "mambapy": "mambapy",
     "pyroomacoustics": "pyroomacoustics", "sklearn": "scikit-learn", "pandas": "pandas", "pyarrow": "pyarrow",
+}  # fmt: skip
+#: And of what `evaluate` brings.
+OF_EVALUATE = {
+    "polars": "polars", "matplotlib": "matplotlib", "PIL": "pillow", "jinja2": "jinja2", "fontTools": "fonttools",
+    "kiwisolver": "kiwisolver", "contourpy": "contourpy",
 }  # fmt: skip
 #: Python runs this before anything else, in the processes that a command starts too.
 _HOOK = """
@@ -70,8 +82,17 @@ _MMA = "from moe_mamba_asv.cli.main import main; main()"
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Of a process that finds none of `ABSENT`."""
-    folder = tmp_path_factory.mktemp("hook")
-    (folder / "sitecustomize.py").write_text(_HOOK.format(absent=ABSENT))
+    return _without(ABSENT, tmp_path_factory.mktemp("hook"))
+
+
+@pytest.fixture(scope="module")
+def lean(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Of a process that has the extra `onnx` alone."""
+    return _without(ABSENT | OF_EVALUATE, tmp_path_factory.mktemp("lean"))
+
+
+def _without(absent: dict[str, str], folder: Path) -> dict[str, str]:
+    (folder / "sitecustomize.py").write_text(_HOOK.format(absent=absent))
     return os.environ | {"PYTHONPATH": str(folder), "COLUMNS": "300"}
 
 
@@ -219,3 +240,109 @@ def test_doctor_lists_the_extras_and_finds_nothing_wrong(environment: dict[str, 
     assert optional["onnxruntime"]["version"]
     assert not any(row["broken"] for row in optional.values())
     assert "'moe-mamba-asv[torch]'" in run(environment, "doctor").stdout
+
+
+# With the extra `onnx` alone: no polars, and nothing that draws.
+
+
+@pytest.fixture(scope="module")
+def calibrated(model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Calibration]:
+    """The model in a folder of its own, with a calibration that was learned on its scores."""
+    place = tmp_path_factory.mktemp("calibrated") / "c.onnx"
+    place.write_bytes(model.read_bytes())
+    calibration = Calibration(
+        parameters=LogisticMap(slope=2, offset=-0.5, prior=0.5), corpus="folder", partition="dev", bonafide=10,
+        spoof=10, failed=0, system="test", model_sha256=file_sha256(place), eer=0.1, cllr_before=1, cllr_after=0.5,
+        min_cllr=0.4,
+    )  # fmt: skip
+    write_calibration(calibration, place.with_suffix(".calibration.json"))
+    return place, calibration
+
+
+def test_a_folder_is_scored_and_calibrated_without_polars(
+    lean: dict[str, str], calibrated: tuple[Path, Calibration], corpus: Path, tmp_path: Path
+) -> None:
+    model, calibration = calibrated
+    folder = tmp_path / "calls"
+    shutil.copytree(corpus / "eval", folder)
+    soundfile.write(folder / "z.wav", np.zeros(RATE_HZ), RATE_HZ)  # silence has no score
+    words = ("score", folder, "--model", model, "--runtime", "onnx", "--out", tmp_path / "s.tsv", "--prior", 0.2)
+    said = json.loads(run(lean, *words, "--json", code=1).stdout)
+    wanted = score_files(inputs_from_paths([folder]), OnnxPredictor(model), batch_size=8)
+    wanted = calibrate_table(wanted, calibration, prior=0.2)
+    assert said["scores"] == wanted.frame.to_dicts()
+    assert [row["error"] is None for row in said["scores"]] == [True] * 20 + [False]
+    write_scores(tmp_path / "wanted.tsv", wanted)
+    assert (tmp_path / "s.tsv").read_bytes() == (tmp_path / "wanted.tsv").read_bytes()
+    assert read_scores(tmp_path / "s.tsv").frame["llr"].null_count() == 1
+
+
+def test_a_recording_is_answered_in_words_without_polars(
+    lean: dict[str, str], calibrated: tuple[Path, Calibration], tmp_path: Path
+) -> None:
+    model, calibration = calibrated
+    path = write_recording(tmp_path / "call.flac", 3)
+    words = ("score", path, "--model", model, "--runtime", "onnx")
+    (name, score, probability, llr, verdict) = run(lean, *words).stdout.strip().split("\t")
+    assert name == "call"
+    assert float(llr) == pytest.approx(2 * float(score) - 0.5, abs=1e-3)
+    (answer,) = json.loads(run(lean, *words, "--json").stdout)["answers"]
+    assert answer["probability"] == pytest.approx(float(calibration.probability([answer["score"]], 0.5)[0]))
+    assert (answer["verdict"], f"{answer['probability']:.4f}") == (verdict, probability)
+
+
+def test_a_long_recording_has_the_timeline_of_pytorch_without_polars(
+    lean: dict[str, str], model: Path, tmp_path: Path
+) -> None:
+    path = write_recording(tmp_path / "call.wav", 12, spoofed=range(6, 9), silent=range(3, 6))
+    words = ("score", path, "--long", "--model", model, "--runtime", "onnx", "--out", tmp_path / "t.tsv", "--json")
+    said = json.loads(run(lean, *words).stdout)
+    assert said["header"]["runtime"] == "onnx float32"
+    found = said["recordings"]["call"]["windows"]
+    wanted = score_long(Predictor(model.with_suffix(".safetensors")), path).windows
+    assert [row["no_vote"] for row in found] == [window.no_vote for window in wanted]
+    assert {row["no_vote"] for row in found} == {None, "too little speech"}
+    both = [(row["score"], window.score) for row, window in zip(found, wanted, strict=True) if window.score is not None]
+    ours, theirs = zip(*both, strict=True)
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4)
+    assert (tmp_path / "t.tsv").read_text().startswith("# mma-timeline 1\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "extra"),
+    [
+        ("evaluate {out}.tsv --corpus folder --root {corpus}", "evaluate"),
+        ("compare {out}.tsv {out}.tsv --corpus folder --root {corpus}", "evaluate"),
+        ("calibrate {out}.tsv --corpus folder --root {corpus} --out {out}", "evaluate"),
+        ("report {out}.tsv --corpus folder --root {corpus} --out {out}", "evaluate"),
+        ("corpus list", "evaluate"),
+        ("corpus check folder --root {corpus}", "evaluate"),
+        ("score {corpus}/list.parquet --model {model} --runtime onnx --out {out}", "evaluate"),
+        ("score --corpus folder --root {corpus} --model {model} --runtime onnx --out {out}", "evaluate"),
+        ("score {sound} --model {model} --runtime onnx --long --timeline {out}", "evaluate"),
+        ("score --corpus folder --root {corpus} --model {model} --out {out}", "torch"),
+        ("train lcnn-small --corpus folder --root {corpus} --out {out}", "torch"),
+        ("profile {model} --corpus folder --root {corpus}", "torch"),
+        ("compare --interpolate a b --corpus folder --root {corpus} --out {out}", "torch"),
+        ("bench train lcnn-small --corpus folder --root {corpus}", "torch"),
+        ("corpus build minispoof --out {out}", "minispoof"),
+    ],
+)
+def test_without_polars_the_extra_that_is_named_is_enough(
+    words: str, extra: str, lean: dict[str, str], model: Path, corpus: Path, tmp_path: Path
+) -> None:
+    sound = sorted(corpus.rglob("*.flac"))[0]
+    (corpus / "list.parquet").touch()
+    typed = [part.format(model=model, corpus=corpus, sound=sound, out=tmp_path / "out") for part in words.split()]
+    said = run(lean, *typed, code=2).stderr
+    assert f"pip install 'moe-mamba-asv[{extra}]'" in said
+    assert len(said.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_doctor_finds_nothing_wrong_without_polars(lean: dict[str, str]) -> None:
+    said = json.loads(run(lean, "doctor", "--json").stdout)
+    optional = {row["package"]: row for row in said["optional"]}
+    for package in ("polars", "matplotlib"):
+        assert optional[package]["remedy"] == "pip install 'moe-mamba-asv[evaluate]'"
+        assert not optional[package]["broken"]

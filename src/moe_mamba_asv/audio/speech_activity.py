@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_closing, binary_opening
 
 from moe_mamba_asv.audio.facts import SILENCE_BELOW_PEAK_DB
 from moe_mamba_asv.audio.resample import SAMPLE_RATE_HZ
@@ -127,8 +127,17 @@ def _floors_db(levels_db: NDArray[np.float32], audible: NDArray[np.bool_]) -> ND
 
 def _smooth(is_speech: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Without clicks, and with short pauses filled."""
-    spoken = binary_opening(is_speech, np.ones(_SHORTEST_SPEECH_FRAMES))
-    # Padded, as closing would otherwise eat what is at the ends.
-    padded = np.pad(spoken, _LONGEST_PAUSE_FRAMES + 1)
-    closed = np.asarray(binary_closing(padded, np.ones(_LONGEST_PAUSE_FRAMES + 1)), np.bool_)
-    return closed[_LONGEST_PAUSE_FRAMES + 1 : -_LONGEST_PAUSE_FRAMES - 1]
+    spoken = is_speech.copy()
+    for start, end in _stretches(is_speech):
+        if end - start < _SHORTEST_SPEECH_FRAMES:
+            spoken[start:end] = False
+    for (_, start), (end, _) in pairwise(_stretches(spoken)):
+        if end - start <= _LONGEST_PAUSE_FRAMES:
+            spoken[start:end] = True
+    return spoken
+
+
+def _stretches(is_speech: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Of each stretch of speech its first frame and the one after its last, in order of time."""
+    edges = np.flatnonzero(np.diff(is_speech, prepend=False, append=False)).tolist()
+    return list(zip(edges[::2], edges[1::2], strict=True))

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from moe_mamba_asv.cli.bench_metrics import metrics
 from moe_mamba_asv.cli.bench_scoring import scoring
+from moe_mamba_asv.cli.extras import require
 from moe_mamba_asv.cli.terminal import console, expected_errors, print_json, progress_bar
 
 if TYPE_CHECKING:
@@ -145,6 +146,7 @@ def train(
     Example: `mma bench train lcnn-small --corpus minispoof --root demo/corpus --cache demo/cache`.
     """
     with expected_errors():
+        require("torch")
         from moe_mamba_asv.bench.train import bench_train
         from moe_mamba_asv.corpora.read import read_corpus
         from moe_mamba_asv.training.recipe import load_recipe

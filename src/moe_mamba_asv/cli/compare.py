@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from moe_mamba_asv.cli.compare_scores import compare_score_files
+from moe_mamba_asv.cli.extras import require
 from moe_mamba_asv.cli.terminal import console, expected_errors, print_json, progress_bar
 
 _HELP = """Compare score files of the same partition: who is better, where, and whether chance alone could say so.
@@ -124,6 +125,7 @@ def _sweep(
     batch_size: int,
     as_json: bool,
 ) -> None:
+    require("torch")
     with expected_errors():
         from moe_mamba_asv.corpora.read import read_corpus
         from moe_mamba_asv.training.interpolation import sweep_shares

@@ -15,20 +15,20 @@ from moe_mamba_asv.cli.terminal import SOME_FAILED, console, print_json
 #: Distribution, module, what it is for: of the base installation.
 _NEEDED = (
     ("numpy", "numpy", "all numbers"),
-    ("polars", "polars", "tables"),
     ("pydantic", "pydantic", "results and settings"),
     ("soundfile", "soundfile", "decoding"),
     ("soxr", "soxr", "resampling"),
-    ("matplotlib", "matplotlib", "figures"),
 )
 #: Distribution, module, extra that brings it, what it is for. Without a module it is not imported: that takes seconds.
 _OPTIONAL = (
+    ("polars", "polars", "evaluate", "reading corpora, judging scores"),
+    ("matplotlib", "matplotlib", "evaluate", "reports, drawings"),
     ("av", "av", "media", "decoding M4A, video and what libsndfile refuses; codecs"),
     ("onnxruntime", "onnxruntime", "onnx", "scoring without PyTorch"),
     ("torch", "torch", "torch", "models: training, scoring, diagnosis"),
     ("transformers", "transformers", "torch", "self-supervised streams"),
     ("lightning", "lightning", "torch", "training"),
-    ("scipy", "scipy", "minispoof", "building minispoof; augmentation, long recordings"),
+    ("scipy", "scipy", "minispoof", "building minispoof; augmentation"),
     ("pyworld-prebuilt", "pyworld", "minispoof", "WORLD attacks of minispoof"),
     ("onnxscript", None, "export", "writing ONNX"),
     ("fastapi", None, "serve", "the service"),

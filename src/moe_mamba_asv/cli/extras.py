@@ -10,6 +10,10 @@ from moe_mamba_asv.errors import ConfigError
 
 #: Modules that the base installation does not bring, and the extra that does.
 EXTRA_OF = {
+    "polars": "evaluate",
+    "matplotlib": "evaluate",
+    "jinja2": "evaluate",
+    "PIL": "evaluate",
     "torch": "torch",
     "lightning": "torch",
     "transformers": "torch",
@@ -35,7 +39,9 @@ def remedy_for(extra: str) -> str:
 
 
 def require(module: str) -> None:
-    """Ask for a package that only other processes of a command will import.
+    """Ask for a package before a command begins that imports it late, or in other processes.
+
+    A command that wants PyTorch asks for it before it reads a corpus: its extra brings polars too, and is named alone.
 
     Raises:
         ModuleNotFoundError: it is not installed.

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from moe_mamba_asv.cli.extras import require
 from moe_mamba_asv.cli.terminal import console, expected_errors, print_json, progress_bar
 
 
@@ -25,6 +26,7 @@ def profile(
 
     Example: `mma profile demo/run --corpus minispoof --root demo/corpus`
     """
+    require("torch")
     import numpy as np
 
     from moe_mamba_asv.corpora.read import read_corpus

@@ -1,14 +1,14 @@
 """`mma score`: give each file a score."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.markup import escape
 
+from moe_mamba_asv.cli.extras import require
 from moe_mamba_asv.cli.score_answer import answers_of, tell_answers
-from moe_mamba_asv.cli.score_run import open_onnx, score_here, score_in_onnx, score_on_cluster, score_windows
+from moe_mamba_asv.cli.score_run import open_model, score_here, score_on_cluster, score_windows
 from moe_mamba_asv.cli.terminal import DONE, SOME_FAILED, console, expected_errors, print_json, stderr
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from moe_mamba_asv.scoring.answer import Answer
     from moe_mamba_asv.scoring.inputs import Input
     from moe_mamba_asv.scoring.onnx_predictor import OnnxPredictor
+    from moe_mamba_asv.scoring.predictor import Predictor
 
 _LONG, _CLUSTER = "With --long", "On a cluster"
 _HELP = """Score audio: higher = bona fide.
@@ -100,25 +101,25 @@ def score(
     from moe_mamba_asv.evaluation.calibration.table import DEFAULT_PRIOR, calibrate_table
 
     if runtime == "onnx":
-        _refuse_with_onnx(long=long, engine=engine, device=device)
+        _refuse_with_onnx(engine=engine, device=device)
+    else:
+        require("torch")
     if long:
         _refuse_with_long(corpus=corpus, prior=prior, engine=engine, form=form)
         with expected_errors():
-            answered = score_windows(
-                paths or [], model, device, (hop, min_speech, lowest, batch_size), out, timeline, as_json
-            )
+            predictor = open_model(_find_model(model, runtime), runtime, device)
+            options = (hop, min_speech, lowest, batch_size)
+            answered = score_windows(paths or [], predictor, options, out, timeline, as_json)
         raise typer.Exit(DONE if answered else SOME_FAILED)
     with expected_errors():
         inputs, trials = _inputs(paths, corpus, root, partition)
         path = _find_model(model, runtime)
-        predictor = open_onnx(path) if runtime == "onnx" else None
+        predictor = open_model(path, runtime, device) if engine == "local" else None
         calibration = _find_calibration(path, prior, predictor)
-        if predictor is not None:
-            table = score_in_onnx(inputs, predictor, batch_size, out)
-        elif engine == "ray":
-            predictor, table = None, score_on_cluster(inputs, path, batch_size, device, out, address, actors)
+        if predictor is None:
+            table = score_on_cluster(inputs, path, batch_size, device, out, address, actors)
         else:
-            predictor, table = score_here(inputs, path, batch_size, device, out)
+            table = score_here(inputs, predictor, batch_size, out)
         if calibration is not None:
             table = calibrate_table(table, calibration, prior=DEFAULT_PRIOR if prior is None else prior)
         if out is not None:
@@ -126,16 +127,16 @@ def score(
         answers = None
         if out is None and predictor is not None:
             answers = answers_of(inputs, table, predictor, path, calibration, prior or DEFAULT_PRIOR)
-    _tell(table, out, as_json, answers)
+    all_scored = _tell(table, out, as_json, answers)
     if answers is not None and predictor is not None and not as_json:
         tell_answers(answers, predictor, calibration)
-    if len(table.failed):
+    if not all_scored:
         raise typer.Exit(SOME_FAILED)
 
 
 def _refuse_with_onnx(**given: object) -> None:
     """What ONNX Runtime does not do here."""
-    idle = {"long": False, "engine": "local", "device": "cpu"}
+    idle = {"engine": "local", "device": "cpu"}
     asked = [f"--{name}" for name, value in given.items() if value != idle[name]]
     if asked:
         raise typer.BadParameter(f"{', '.join(asked)} needs --runtime torch", param_hint="--runtime")
@@ -164,7 +165,6 @@ def _inputs(
     paths: list[str] | None, corpus: str | None, root: Path | None, partition: str
 ) -> "tuple[list[Input], pl.DataFrame | None]":
     """What to score, and the labels where a corpus has them."""
-    from moe_mamba_asv.corpora.read import read_corpus
     from moe_mamba_asv.scoring.inputs import inputs_from_corpus, inputs_from_paths
 
     if bool(paths) == bool(corpus):
@@ -173,20 +173,26 @@ def _inputs(
         return inputs_from_paths(paths or []), None
     if root is None:
         raise typer.BadParameter("--corpus needs --root, the folder that holds it")
+    from moe_mamba_asv.corpora.read import read_corpus  # here: files are scored without polars
+
     found = read_corpus(corpus, root=root, partition=partition)
     return inputs_from_corpus(found), found.table.select("utterance", "attack", "label")
 
 
-def _find_calibration(model: Path, prior: float | None, predictor: "OnnxPredictor | None") -> "Calibration | None":
+def _find_calibration(
+    model: Path, prior: float | None, predictor: "Predictor | OnnxPredictor | None"
+) -> "Calibration | None":
     """The calibration of the model, if there is one that fits; a prior that makes no sense stops here already."""
     from moe_mamba_asv.errors import ConfigError, ScoreError
     from moe_mamba_asv.evaluation.calibration.calibration import calibration_beside
     from moe_mamba_asv.evaluation.calibration.maps import logit
     from moe_mamba_asv.scoring.onnx_knowledge import onnx_calibration
+    from moe_mamba_asv.scoring.onnx_predictor import OnnxPredictor
 
     found = None
     try:
-        found = calibration_beside(model) if predictor is None else onnx_calibration(predictor, model)
+        is_onnx = isinstance(predictor, OnnxPredictor)
+        found = onnx_calibration(predictor, model) if is_onnx else calibration_beside(model)
     except ScoreError as error:
         # Dev must be scored without it, or none could be learned anew.
         stderr.print(f"not calibrated: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
@@ -210,21 +216,26 @@ def _write(out: Path, table: "ScoreTable", trials: "pl.DataFrame | None", form: 
     out.with_name(out.name + ".partial").unlink(missing_ok=True)
 
 
-def _tell(table: "ScoreTable", out: Path | None, as_json: bool, answers: "list[Answer] | None") -> None:
-    for utterance, reason in table.failed.select("utterance", "error").iter_rows():
+def _tell(table: "ScoreTable", out: Path | None, as_json: bool, answers: "list[Answer] | None") -> bool:
+    """Whether every input has a score."""
+    failed = [(utterance, reason) for utterance, reason in table.rows("utterance", "error") if reason is not None]
+    for utterance, reason in failed:
         stderr.print(f"[bold red]not scored:[/] {escape(f'{utterance}: {reason}')}", highlight=False, soft_wrap=True)
     if as_json:
-        rows = json.loads(table.frame.write_json())
+        rows = [dict(zip(table.columns, values, strict=True)) for values in table.rows(*table.columns)]
         told = {} if answers is None else {"answers": [one.model_dump(mode="json") for one in answers]}
         print_json({"header": table.header, "out": str(out) if out else None, "scores": rows, **told})
-        return
+        return not failed
     if out is None and answers is None:
-        shown = ("utterance", "score", "probability") if table.is_calibrated else ("utterance", "score")
-        for utterance, *values in table.scored.select(shown).iter_rows():
-            numbers = "\t".join(f"{value:.6g}" for value in values)
-            console.print(f"{utterance}\t{numbers}", highlight=False, soft_wrap=True)
+        shown = ("score", "probability") if table.is_calibrated else ("score",)
+        for utterance, error, *values in table.rows("utterance", "error", *shown):
+            if error is None:
+                numbers = "\t".join(f"{value:.6g}" for value in values)
+                console.print(f"{utterance}\t{numbers}", highlight=False, soft_wrap=True)
     place = f" in {out}" if out else ""
-    stderr.print(f"{len(table.scored):,} scored, {len(table.failed):,} not{place}; higher = bona fide")
+    num_scored = len(table.columns["utterance"]) - len(failed)
+    stderr.print(f"{num_scored:,} scored, {len(failed):,} not{place}; higher = bona fide")
+    return not failed
 
 
 def register(app: typer.Typer) -> None:

@@ -38,7 +38,9 @@ def answers_of(
     judge = _judge_of(predictor, model)
     inputs_by_name = {item.utterance: item for item in inputs}
     found = []
-    for utterance, score in table.scored.select("utterance", "score").iter_rows():
+    for utterance, score in table.rows("utterance", "score"):
+        if score is None:
+            continue
         unlike = None
         if judge is not None:
             unlike = judge(load_16k(inputs_by_name[utterance].content()))

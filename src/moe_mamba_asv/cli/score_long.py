@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
+from moe_mamba_asv.cli.extras import require
 from moe_mamba_asv.cli.terminal import console, print_json, progress_bar, stderr
 
 if TYPE_CHECKING:
@@ -46,11 +47,14 @@ def score_long_recordings(
 
     Raises:
         ConfigError: a drawing of several recordings, or an impossible hop.
+        ModuleNotFoundError: a drawing without matplotlib.
     """
     from moe_mamba_asv.errors import ConfigError
 
     if drawing is not None and len(inputs) != 1:
         raise ConfigError(f"one drawing of {len(inputs)} recordings", wanted="one recording")
+    if drawing is not None:
+        require("matplotlib")  # now, and not after an hour of scoring
     who = {key: value for key, value in header.items() if key != "crop"}
     found, failed = _score_all(inputs, predictor, options)
     if out is not None:

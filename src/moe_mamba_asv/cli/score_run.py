@@ -16,31 +16,23 @@ if TYPE_CHECKING:
     from moe_mamba_asv.scoring.predictor import Predictor
 
 
-def score_here(
-    inputs: list[Input], model: Path, batch_size: int, device: str, out: Path | None
-) -> tuple[Predictor, ScoreTable]:
-    """Score in this process; also the predictor, for answers."""
+def open_model(model: Path, runtime: str, device: str) -> Predictor | OnnxPredictor:
+    """Read a model; for ONNX Runtime nothing is imported that imports PyTorch."""
+    if runtime == "onnx":
+        from moe_mamba_asv.scoring.onnx_predictor import OnnxPredictor
+
+        return OnnxPredictor(model)
     from moe_mamba_asv.scoring.allocator import keep_freed_blocks
-    from moe_mamba_asv.scoring.files import score_files
     from moe_mamba_asv.scoring.predictor import Predictor
 
     keep_freed_blocks()
-    predictor = Predictor(model, device=device)
-    with _progress(len(inputs), out) as on_progress:
-        return predictor, score_files(
-            inputs, predictor, batch_size=batch_size, journal=_journal(out), on_progress=on_progress
-        )
+    return Predictor(model, device=device)
 
 
-def open_onnx(model: Path) -> OnnxPredictor:
-    """Have ONNX Runtime read a model."""
-    from moe_mamba_asv.scoring.onnx_predictor import OnnxPredictor
-
-    return OnnxPredictor(model)
-
-
-def score_in_onnx(inputs: list[Input], predictor: OnnxPredictor, batch_size: int, out: Path | None) -> ScoreTable:
-    """Score by ONNX Runtime, without PyTorch."""
+def score_here(
+    inputs: list[Input], predictor: Predictor | OnnxPredictor, batch_size: int, out: Path | None
+) -> ScoreTable:
+    """Score in this process."""
     from moe_mamba_asv.scoring.files import score_files
 
     with _progress(len(inputs), out) as on_progress:
@@ -68,8 +60,7 @@ def score_on_cluster(
 
 def score_windows(
     paths: list[str],
-    model: str,
-    device: str,
+    predictor: Predictor | OnnxPredictor,
     options: tuple[float | None, float, int, int],
     out: Path | None,
     timeline: Path | None,
@@ -77,14 +68,9 @@ def score_windows(
 ) -> bool:
     """Whether every recording was answered."""
     from moe_mamba_asv.cli.score_long import score_long_recordings
-    from moe_mamba_asv.models.hub import find_model
-    from moe_mamba_asv.scoring.allocator import keep_freed_blocks
     from moe_mamba_asv.scoring.inputs import inputs_from_paths
     from moe_mamba_asv.scoring.long_audio import LongOptions
-    from moe_mamba_asv.scoring.predictor import Predictor
 
-    keep_freed_blocks()
-    predictor = Predictor(find_model(model), device=device)
     hop_s, min_speech, lowest, batch_size = options
     laid = LongOptions(hop_s=hop_s, min_speech=min_speech, lowest_count=lowest, batch_size=batch_size)
     inputs = inputs_from_paths(paths)

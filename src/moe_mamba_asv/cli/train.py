@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from moe_mamba_asv.cli.extras import require
 from moe_mamba_asv.cli.terminal import console, expected_errors, print_json, progress_bar, stderr
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def train(
 ) -> None:
     """Train; see `_HELP`."""
     with expected_errors():
+        require("torch")
         from moe_mamba_asv.corpora.read import read_corpus
         from moe_mamba_asv.errors import ConfigError
         from moe_mamba_asv.training.augment import settings_of

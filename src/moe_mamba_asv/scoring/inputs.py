@@ -4,15 +4,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-
-import polars as pl
+from typing import TYPE_CHECKING
 
 from moe_mamba_asv.audio.endings import AUDIO_ENDINGS
 from moe_mamba_asv.errors import AudioError, CorpusError
 from moe_mamba_asv.scoring.braces import expand_braces
 from moe_mamba_asv.scoring.remote import content_of, is_address, list_addresses
 from moe_mamba_asv.scoring.shards import SHARD_ENDING, Member, list_members, printable
-from moe_mamba_asv.types import Corpus
+
+if TYPE_CHECKING:
+    from moe_mamba_asv.types import Corpus
 
 #: A path, an address as `remote` has it, or a member of a shard.
 Place = Path | str | Member
@@ -36,7 +37,7 @@ class Input:
         return self.path.content() if isinstance(self.path, Member) else content_of(self.path)
 
 
-def inputs_from_corpus(corpus: Corpus) -> list[Input]:
+def inputs_from_corpus(corpus: "Corpus") -> list[Input]:
     """Every utterance of a corpus, in protocol order.
 
     Raises:
@@ -111,6 +112,8 @@ def _opened(places: Iterable[Path | str]) -> list[tuple[Place, str | None]]:
 
 
 def _listed(table: Path) -> list[tuple[Place, str | None]]:
+    import polars as pl  # here: all other places are listed without
+
     try:
         frame = pl.read_parquet(table)
         places = frame["path"].cast(pl.String).to_list()

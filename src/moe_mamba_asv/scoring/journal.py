@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
-
 from moe_mamba_asv.errors import AudioError
 from moe_mamba_asv.scores.table import SCORE_SCHEMA, ScoreTable
 from moe_mamba_asv.scoring.inputs import Input
@@ -41,8 +39,8 @@ def fingerprint(inputs: Sequence[Input], header: Mapping[str, str], batch_size: 
 
 def table_of(rows: Sequence[Row], header: Mapping[str, str]) -> ScoreTable:
     """The score table of all rows, under the header of the model that made them."""
-    frame = pl.DataFrame([(r.utterance, r.score, r.error) for r in rows], schema=SCORE_SCHEMA, orient="row")
-    return ScoreTable(frame, dict(header))
+    columns = {name: [getattr(row, name) for row in rows] for name in SCORE_SCHEMA}
+    return ScoreTable(columns, dict(header))
 
 
 class Journal:

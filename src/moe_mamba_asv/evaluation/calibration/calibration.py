@@ -3,7 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,11 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from moe_mamba_asv.errors import ConfigError, ScoreError
 from moe_mamba_asv.evaluation.calibration.maps import IsotonicMap, LogisticMap, fit_logistic_map, logit, pool
-from moe_mamba_asv.evaluation.join import Trials
 from moe_mamba_asv.evaluation.metrics.cllr import cllr, min_cllr
 from moe_mamba_asv.evaluation.metrics.det import det_steps
 from moe_mamba_asv.evaluation.metrics.eer import eer_of_steps
 from moe_mamba_asv.scores import write_atomically
+
+if TYPE_CHECKING:
+    # A calibration is also read and applied where polars is not installed, which trials are tables of.
+    from moe_mamba_asv.evaluation.join import Trials
 
 CalibrationKind = Literal["logistic", "isotonic"]
 #: Partitions that a calibration may be learned on.
@@ -96,7 +99,7 @@ class Calibration(_Part):
 
 
 def learn_calibration(
-    trials: Trials,
+    trials: "Trials",
     *,
     kind: CalibrationKind = "logistic",
     prior: float = 0.5,
@@ -208,7 +211,7 @@ def _is_for(calibration: Calibration, model_path: Path) -> bool:
         return hashlib.file_digest(file, "sha256").hexdigest() == calibration.model_sha256
 
 
-def _learnable(trials: Trials, stated: str | None) -> str:
+def _learnable(trials: "Trials", stated: str | None) -> str:
     partition = trials.partition or stated
     if partition is None or not set(partition.split("+")) <= LEARNABLE:
         raise ScoreError(

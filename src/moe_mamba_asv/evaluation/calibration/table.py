@@ -1,7 +1,9 @@
 """A calibration meets a score file: what every score means stands beside it."""
 
+from collections.abc import Sequence
+
 import numpy as np
-import polars as pl
+from numpy.typing import NDArray
 
 from moe_mamba_asv.errors import ScoreError
 from moe_mamba_asv.evaluation.calibration.calibration import Calibration
@@ -32,23 +34,23 @@ def calibrate_table(table: ScoreTable, calibration: Calibration, *, prior: float
             wanted=f"scores of {digest[:12]}…, as here",
             remedy="score dev with this model and run `mma calibrate` again",
         )
-    score = table.frame["score"]
-    given = score.drop_nulls()
-    frame = table.frame.with_columns(
-        _beside(score, calibration.llr(given)).alias("llr"),
-        _beside(score, calibration.probability(given, prior)).alias("probability"),
-    )
+    scores = table.columns["score"]
+    given = [score for score in scores if score is not None]
+    columns = {
+        **table.columns,
+        "llr": _beside(scores, calibration.llr(given)),
+        "probability": _beside(scores, calibration.probability(given, prior)),
+    }
     header = {
         **table.header,
         "calibration": calibration.kind,
         "calibrated_on": f"{calibration.corpus} {calibration.partition}",
         "prior": f"{prior}",
     }
-    return ScoreTable(frame, header, table.trials)
+    return ScoreTable(columns, header, table.trials)
 
 
-def _beside(score: pl.Series, values: np.ndarray) -> pl.Series:
-    """One value for each score that there is, null for each that there is not."""
-    placed = np.full(len(score), np.nan)
-    placed[score.is_not_null().to_numpy()] = values
-    return pl.Series(placed).fill_nan(None)
+def _beside(scores: Sequence[float | None], values: NDArray[np.float64]) -> list[float | None]:
+    """One value for each score that there is, None for each that there is not."""
+    remaining = iter(values.tolist())
+    return [None if score is None else next(remaining) for score in scores]

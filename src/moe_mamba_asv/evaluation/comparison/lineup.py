@@ -86,7 +86,7 @@ def line_up(
         )
         keep = pl.col("utterance").is_in(list(scored_by_all))
         common = replace(corpus, table=corpus.table.filter(keep))
-        kept = {name: replace(table, frame=table.frame.filter(keep)) for name, table in tables.items()}
+        kept = {name: replace(table, content=table.frame.filter(keep)) for name, table in tables.items()}
         joined = {name: _join(name, table, common, False, False) for name, table in kept.items()}
     return Lineup(
         systems=tuple(joined),
