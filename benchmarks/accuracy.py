@@ -10,14 +10,18 @@ Run: `python benchmarks/accuracy.py CORPUS WHISPER_TINY_FOLDER OUT [ROW …]`, r
 import json
 import os
 import platform
+import re
 import shlex
 import shutil
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from moe_mamba_asv.training.augment import settings_of
 
 #: The same for every system: one presentation of each training clip, half of a batch bona fide.
 BUDGET = (
@@ -32,19 +36,69 @@ BUDGET = (
 AASIST = ("training.precision=bfloat16",)
 #: A 2-D encoder that two cores can train.
 NARROW_SINC = "model.frontends.1={kind: sincnet, num_filters: 24, channels: [4, 4, 8, 8]}"
-THREE = (1, 2, 3)
+SSL_RATE = "training.ssl_learning_rate=5.0e-5"
 #: Attacks of eval whose algorithm is in training too.
 KNOWN = ("A16", "A19")
-#: Name: recipe, settings, seeds.
-ROWS: dict[str, tuple[str, tuple[str, ...], tuple[int, ...]]] = {
-    "aasist": ("aasist", AASIST, THREE),
-    "phase6-small": ("phase6-small", (), THREE),
-    "lcnn-small": ("lcnn-small", (), (1,)),
-    "phase1-small": ("phase1-small", (), (1,)),
-    "phase2-small": ("phase2-small", (), (1,)),
-    "phase3-small": ("phase3-small", ("training.ssl_learning_rate=5.0e-5",), (1,)),
-    "phase4-small": ("phase4-small", (NARROW_SINC, "training.ssl_learning_rate=5.0e-5"), (1,)),
+
+
+@dataclass(frozen=True)
+class Row:
+    """A system: a recipe, what is changed of it, the seeds, and whether it is scored on the coded copy too."""
+
+    recipe: str
+    settings: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = (1,)
+    coded: bool = False
+
+
+SYSTEMS = {
+    "aasist": Row("aasist", AASIST, (1, 2, 3), coded=True),
+    "phase6-small": Row("phase6-small", (), (1, 2, 3), coded=True),
+    "lcnn-small": Row("lcnn-small"),
+    "phase1-small": Row("phase1-small"),
+    "phase2-small": Row("phase2-small"),
+    "phase3-small": Row("phase3-small", (SSL_RATE,)),
+    "phase4-small": Row("phase4-small", (NARROW_SINC, SSL_RATE)),
 }
+#: phase6-small's stream of Whisper alone. It is frozen: what it says of the first 1.5 s of a clip is computed once.
+BASE = "one stream"
+ONE_STREAM = (
+    "model.frontends=[{kind: ssl, source: WHISPER, layers: weighted, num_layers: 3, standardised: true}]",
+    "model.fusion=null",
+    "training.num_samples=24000",
+)
+FROZEN = (*ONE_STREAM, "training.frozen_features=true")
+#: What one change makes of that.
+CHANGES = {
+    BASE: Row("phase6-small", FROZEN),
+    **{
+        name: Row("phase6-small", (*FROZEN, *settings))
+        for name, settings in {
+            "4 experts": ("model.backend={kind: moe-bimamba, num_blocks: 1, dropout: 0.3, moe: {num_experts: 4}}",),
+            "8 experts": ("model.backend={kind: moe-bimamba, num_blocks: 1, dropout: 0.3, moe: {num_experts: 8}}",),
+            "Transformer": ("model.backend={kind: transformer, num_blocks: 1, dropout: 0.3}",),
+            "attentive pooling": ("model.pooling={kind: attentive}",),
+            "OC-Softmax": ("model.head={kind: one-class}", "training.objective.loss={kind: oc-softmax}"),
+            "with SupCon": ("model.projection_width=64", "training.objective.supcon={weight: 0.1}"),
+            "attack types": ("model.num_attacks=7", "training.objective.attack_type=1.0"),
+            "EMA": ("training.averaging={kind: ema, decay: 0.98}",),
+            "mixup": ("training.mixup={}",),
+            "5 presentations": ("training.epochs=5",),
+            "5 presentations, mean of the best 3": ("training.epochs=5", "training.averaging={kind: best, k: 3}"),
+        }.items()
+    },
+    **{
+        name: Row("phase6-small", (*ONE_STREAM, *settings))
+        for name, settings in {
+            "random crops": (),
+            "RawBoost 3": settings_of(["rawboost-df"]),
+            "RawBoost 5": settings_of(["rawboost-la"]),
+            "codecs": settings_of(["codec"]),
+            "vocoded": settings_of(["vocoded"]),
+        }.items()
+    },
+}
+ROWS = SYSTEMS | CHANGES
 
 
 class Study:
@@ -72,18 +126,22 @@ class Study:
         if not (self.out / "coded" / "manifest.csv").is_file():
             self.mma("corpus", "recode", "minispoof", *self.place[2:], "--out", str(self.out / "coded"))
 
+    def folder(self, row: str, seed: int) -> Path:
+        """Where all of a row lies."""
+        return self.out / f"{re.sub('[^a-zA-Z0-9]+', '-', row)}-{seed}"
+
     def run(self, row: str, seed: int) -> None:
         """Train, score and evaluate one system with one seed."""
-        folder = self.out / f"{row}-{seed}"
-        recipe, settings, _ = ROWS[row]
+        folder = self.folder(row, seed)
+        recipe, settings = ROWS[row].recipe, ROWS[row].settings
         if not (folder / "minutes.json").is_file():
             started = time.monotonic()
             fixed = ["--out", str(folder), "--cache", str(self.out / "cache"), "--seed", str(seed), "--resume"]
             given = (*self._source(recipe), *BUDGET, *settings)
-            options = [word for setting in given for word in ("--set", setting)]
+            options = [word for one in given for word in ("--set", one.replace("WHISPER", str(self.whisper)))]
             self.mma("train", recipe, *self.place, *fixed, *options)
             _write(folder / "minutes.json", (time.monotonic() - started) / 60)
-        self.score(folder, folder)
+        self.score(folder, coded=ROWS[row].coded)
 
     def _source(self, recipe: str) -> tuple[str, ...]:
         """Where the encoder is, for a recipe that has one."""
@@ -92,21 +150,18 @@ class Study:
         inner = "ssl." if recipe.startswith("phase1") else ""
         return (f"model.frontends.0.{inner}source={self.whisper}",)
 
-    def score(self, model: Path, folder: Path) -> None:
-        """Score all three tests with a model and evaluate them."""
-        for name, place, partition in (
-            ("dev", self.place, "dev"),
-            ("eval", self.place, "eval"),
-            ("coded", self.coded, "eval"),
-        ):
+    def score(self, folder: Path, *, coded: bool) -> None:
+        """Score the tests with the model of a folder and evaluate them."""
+        tests = [("dev", self.place, "dev"), ("eval", self.place, "eval"), ("coded", self.coded, "eval")]
+        for name, place, partition in tests if coded else tests[:2]:
             scores, found = folder / f"{name}.tsv", folder / f"{name}.json"
             if not found.is_file():
-                self.mma("score", *place, "--partition", partition, "--model", str(model), "--out", str(scores))
+                self.mma("score", *place, "--partition", partition, "--model", str(folder), "--out", str(scores))
                 self.mma("evaluate", str(scores), *self.place, "--partition", partition, "--out", str(found))
 
-    def compare(self, row: str, seed: int) -> dict[str, Any]:
-        """A system less AASIST of the same seed: EER on eval, paired, with its interval."""
-        files = [str(self.out / f"{name}-{seed}" / "eval.tsv") for name in (row, "aasist")]
+    def compare(self, row: str, beside: str, seed: int) -> dict[str, Any]:
+        """A system less another one of the same seed: EER on eval, paired, with its interval."""
+        files = [str(self.folder(name, seed) / "eval.tsv") for name in (row, beside)]
         command = [shutil.which("mma") or "mma", "compare", *files, *self.place, "--json"]
         said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
         return json.loads(said)["pairs"][0]["pooled"]["differences"]["eer"]
@@ -114,23 +169,23 @@ class Study:
     def results(self) -> list[dict[str, Any]]:
         """A record of each row and seed that was run to its end."""
         commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
-        made = [(row, seed) for row, (_, _, seeds) in ROWS.items() for seed in seeds]
+        made = [(name, seed) for name, row in ROWS.items() for seed in row.seeds]
         return [
             {**self._result(row, seed), "machine": _machine(), "commit": commit}
             for row, seed in made
-            if (self.out / f"{row}-{seed}" / "eval.json").is_file()
+            if (self.folder(row, seed) / "eval.json").is_file()
         ]
 
     def _result(self, row: str, seed: int) -> dict[str, Any]:
-        folder = self.out / f"{row}-{seed}"
+        folder = self.folder(row, seed)
         dev, clean = (json.loads((folder / f"{name}.json").read_text()) for name in ("dev", "eval"))
         coded = folder / "coded.json"
         unknown = {name: attack["eer"] for name, attack in clean["attacks"].items() if name not in KNOWN}
         worst = max(unknown, key=lambda name: unknown[name])
         return {
             "row": row,
-            "recipe": ROWS[row][0],
-            "settings": list(ROWS[row][1]),
+            "recipe": ROWS[row].recipe,
+            "settings": list(ROWS[row].settings),
             "seed": seed,
             "corpus": "minispoof eval",
             "trials": sum(clean["counts"].values()),
@@ -146,14 +201,22 @@ class Study:
             if coded.is_file()
             else None,
             "minutes": json.loads((folder / "minutes.json").read_text()),
+            "less": self._difference(row, seed),
         }
+
+    def _difference(self, row: str, seed: int) -> dict[str, Any] | None:
+        """A system less AASIST, a change less what it changes; None where that is not there."""
+        beside = BASE if row in CHANGES else "aasist"
+        if row == beside or not (self.folder(beside, seed) / "eval.json").is_file():
+            return None
+        return {"beside": beside, **self.compare(row, beside, seed)}
 
 
 def table(results: list[dict[str, Any]]) -> list[str]:
-    """All systems, in Markdown."""
+    """All systems, in Markdown; changes of one stream are a table of their own."""
     lines = [
-        "| system | seed | dev | eval | unknown attacks | worst attack | eval, coded | minutes |",
-        "|---|---|---|---|---|---|---|---|",
+        "| system | seed | dev | eval | less AASIST | unknown attacks | worst attack | eval, coded | minutes |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for one in results:
         cells = [
@@ -161,9 +224,26 @@ def table(results: list[dict[str, Any]]) -> list[str]:
             str(one["seed"]),
             _percent(one["dev_eer"]),
             _interval(one["eer"], one["eer_ci"]),
+            _less(one["less"]),
             _interval(one["unknown_eer"], one["unknown_eer_ci"]),
             f"{one['worst_attack']} {_percent(one['worst_attack_eer'])}",
             "not run" if one["coded"] is None else _interval(one["coded"]["eer"], one["coded"]["eer_ci"]),
+            f"{one['minutes']:.0f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def changes_table(results: list[dict[str, Any]]) -> list[str]:
+    """What one change makes of a single stream."""
+    lines = [f"| change | dev | eval | less {BASE} | unknown attacks | minutes |", "|---|---|---|---|---|---|"]
+    for one in results:
+        cells = [
+            one["row"],
+            _percent(one["dev_eer"]),
+            _interval(one["eer"], one["eer_ci"]),
+            _less(one["less"]),
+            _interval(one["unknown_eer"], one["unknown_eer_ci"]),
             f"{one['minutes']:.0f}",
         ]
         lines.append(f"| {' | '.join(cells)} |")
@@ -185,6 +265,10 @@ def _percent(rate: float) -> str:
     return f"{100 * rate:.1f} %"
 
 
+def _less(difference: dict[str, Any] | None) -> str:
+    return "" if difference is None else _interval(difference["value"], difference["ci"]).replace("-", "−")
+
+
 def _interval(rate: float, ci: list[float]) -> str:
     return f"{_percent(rate)} [{100 * ci[0]:.1f}, {100 * ci[1]:.1f}]"
 
@@ -202,19 +286,15 @@ def main() -> None:
     study = Study(*map(Path, sys.argv[1:4]))
     asked = [row for row in sys.argv[4:] or ROWS if row != "tables"]
     study.out.mkdir(parents=True, exist_ok=True)
-    if asked:
+    if any(ROWS[row].coded for row in asked):
         study.code()
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda made: study.run(*made), [(row, seed) for row in asked for seed in ROWS[row][2]]))
+        list(pool.map(lambda made: study.run(*made), [(row, seed) for row in asked for seed in ROWS[row].seeds]))
     results = study.results()
     _write(study.out / "results.json", results)
-    pairs = {
-        f"{one['row']}-{one['seed']}": study.compare(one["row"], one["seed"])
-        for one in results
-        if one["row"] != "aasist" and (study.out / f"aasist-{one['seed']}" / "eval.tsv").is_file()
-    }
-    _write(study.out / "differences.json", pairs)
-    text = "\n".join([*table(results), "", *attack_table(results)])
+    systems = [one for one in results if one["row"] in SYSTEMS]
+    changes = [one for one in results if one["row"] in CHANGES]
+    text = "\n".join([*table(systems), "", *attack_table(systems), "", *changes_table(changes)])
     (study.out / "table.md").write_text(text + "\n")
     print(text)
 

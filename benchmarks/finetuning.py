@@ -18,20 +18,23 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 SEEDS = (1, 2, 3)
-START_STEPS, TUNING_STEPS = 4000, 300
+START_STEPS, TUNING_STEPS = 1000, 160
 # A 2-D encoder and clips small enough for two cores; the report's rates times ten, as there are so few steps.
 SIZE = (
+    "model.frontends.0.standardised=true",
     "model.frontends.1.num_filters=24",
     "model.frontends.1.channels=[4,4,8,8]",
     "training.batch_size=8",
-    "training.crop_samples=32000",
-    "training.num_samples=32000",
+    "training.crop_samples=24000",
+    "training.num_samples=24000",
 )
 # Phase 4 with the whole of Whisper frozen, so that its answers can be kept.
 START = (
     "model.frontends.0.trainable=null",
     "training.frozen_features=true",
-    "training.learning_rate=5.0e-4",
+    "training.learning_rate=1.0e-3",
+    "training.sampling.balance=class",
+    "training.objective.loss={kind: cross-entropy}",
 )
 TUNING = ("training.learning_rate=1.0e-4", "training.min_learning_rate=1.0e-5", "training.averaging.decay=0.99")
 POLICIES = {
