@@ -134,10 +134,10 @@ def test_targets_and_extras_exist() -> None:
     asked = {name for line in LINES for group in re.findall(r"\[([\w,]+)\]", line) for name in group.split(",")}
     assert asked <= extras
     for readme in READMES:
-        table = readme.read_text(encoding="utf-8").partition("| `media` |")[2].partition("\n\n")[0]
+        table = readme.read_text(encoding="utf-8").partition("| `evaluate` |")[2].partition("\n\n")[0]
         told = {name for row in table.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1] or row)}
         assert told <= extras
-        assert extras - {"dev", "docs", "media"} <= told
+        assert extras - {"dev", "docs", "evaluate"} <= told
 
 
 @pytest.fixture
