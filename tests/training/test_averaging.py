@@ -351,6 +351,12 @@ def test_the_ends_have_their_very_bits(a: float, b: float) -> None:
         assert found.data_ptr() != end["weight"].data_ptr()
 
 
+def test_what_both_have_keeps_its_sign_of_zero() -> None:
+    same = {"weight": torch.tensor([-0.0, 0.0, 0.1])}
+    between = interpolate(same, {"weight": same["weight"].clone()}, 0.25)
+    assert between["weight"].numpy().tobytes() == same["weight"].numpy().tobytes()
+
+
 def test_what_does_not_match_is_listed() -> None:
     a = {"same": torch.zeros(1), "head.weight": torch.zeros(2, 8), "gone": torch.zeros(3)}
     b = {"same": torch.zeros(1), "head.weight": torch.zeros(3, 8), "new": torch.zeros(())}

@@ -77,7 +77,8 @@ def interpolate(a: Mapping[str, Tensor], b: Mapping[str, Tensor], share: float) 
     between: dict[str, Tensor] = {}
     for name, tensor in a.items():
         if tensor.is_floating_point():
-            between[name] = torch.lerp(tensor, b[name], share)
+            # What is the same in both stays so to the bit, for a digest of what is frozen: lerp makes +0 of -0.
+            between[name] = torch.where(tensor == b[name], tensor, torch.lerp(tensor, b[name], share))
         else:
             between[name] = (tensor if share < 0.5 else b[name]).clone()
     return between
