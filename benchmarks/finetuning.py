@@ -111,7 +111,7 @@ class Study:
 def rows(out: Path) -> list[str]:
     """The table: for each policy the mean over seeds, and the intervals of each seed."""
     lines = [
-        "| weights | EER on dev | eval, all | eval, known attack | eval, unknown attacks | share of the WavLM stream |",
+        "| weights | EER on dev | eval, all | eval, known attack | eval, unknown attacks | share of Whisper's stream |",
         "|---|---|---|---|---|---|",
     ]
     for policy in ("start", *POLICIES, "interpolation"):
