@@ -82,7 +82,6 @@ CHANGES = {
             "with SupCon": ("model.projection_width=64", "training.objective.supcon={weight: 0.1}"),
             "attack types": ("model.num_attacks=7", "training.objective.attack_type=1.0"),
             "EMA": ("training.averaging={kind: ema, decay: 0.98}",),
-            "mixup": ("training.mixup={}",),
             "5 presentations": ("training.epochs=5",),
             "5 presentations, mean of the best 3": ("training.epochs=5", "training.averaging={kind: best, k: 3}"),
         }.items()
@@ -95,6 +94,7 @@ CHANGES = {
             "RawBoost 5": settings_of(["rawboost-la"]),
             "codecs": settings_of(["codec"]),
             "vocoded": settings_of(["vocoded"]),
+            "mixup": ("training.mixup={}",),
         }.items()
     },
 }
