@@ -114,8 +114,11 @@ def train(
 
 def _train(runs: "list[Run]", resume: bool) -> list[Path]:
     """Train behind a progress bar."""
-    from moe_mamba_asv.training.train import train_in_turn
+    from moe_mamba_asv.training.train import precision_warning, train_in_turn
 
+    warning = precision_warning(runs[0].recipe.training, runs[0].accelerator)
+    if warning is not None:
+        stderr.print(f"warning: {warning}", style="bold red", markup=False, highlight=False, soft_wrap=True)
     with progress_bar() as progress:
         task = progress.add_task("training", total=None)
 

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from moe_mamba_asv.errors import ConfigError
 from moe_mamba_asv.models.backends.backend import RouterStatistics
 from moe_mamba_asv.models.backends.build import BackendConfig, build_backend
+from moe_mamba_asv.models.discriminant_head import DiscriminantHead, DiscriminantHeadConfig
 from moe_mamba_asv.models.frontends.build import FrontendConfig, build_frontend
 from moe_mamba_asv.models.frontends.frontend import Frontend
 from moe_mamba_asv.models.fusion.build import FusionConfig, build_fusion
@@ -40,7 +41,9 @@ class CountermeasureConfig(BaseModel):
 
     kind: Literal["countermeasure"] = "countermeasure"
     frontends: tuple[FrontendConfig, ...] = Field(min_length=1, max_length=2, description="one stream, or two")
-    width: int = Field(default=144, ge=1, description="of a frame after each stream's projection")
+    width: int | None = Field(
+        default=144, ge=1, description="of a frame after each stream's projection; none: one stream, as wide as it is"
+    )
     fusion: FusionConfig | None = Field(default=None, description="how two streams become one; none for one stream")
     backend: BackendConfig = Field(description="what relates frames over time")
     pooling: PoolingConfig = Field(description="how frames become one embedding")
@@ -67,6 +70,16 @@ class CountermeasureConfig(BaseModel):
         if (len(self.frontends) == 2) != (self.fusion is not None):
             raise ValueError(
                 f"{len(self.frontends)} front-end(s) with fusion {self.fusion}; two need one, one has none"
+            )
+        if self.fusion is not None and self.width is None:
+            raise ValueError("two streams without a width; wanted a number, as they are to be equally wide")
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_counted_is_whole(self) -> "CountermeasureConfig":
+        if isinstance(self.head, DiscriminantHeadConfig) and self.dropout:
+            raise ValueError(
+                f"a discriminant head with dropout {self.dropout}; wanted 0, as it counts what it is shown"
             )
         return self
 
@@ -95,10 +108,13 @@ class Countermeasure(Detector):
         architectures = architectures or [None] * len(config.frontends)
         streams = list(map(build_frontend, config.frontends, architectures))
         self.frontends = nn.ModuleList(streams)
-        self.projections = nn.ModuleList(nn.Linear(stream.width, config.width) for stream in streams)
-        self.fusion = None if config.fusion is None else build_fusion(config.fusion, config.width)
-        self.backend = build_backend(config.backend, config.width)
-        self.pooling = build_pooling(config.pooling, config.width)
+        width = streams[0].width if config.width is None else config.width
+        self.projections = nn.ModuleList(
+            nn.Identity() if config.width is None else nn.Linear(stream.width, width) for stream in streams
+        )
+        self.fusion = None if config.fusion is None else build_fusion(config.fusion, width)
+        self.backend = build_backend(config.backend, width)
+        self.pooling = build_pooling(config.pooling, width)
         self.dropout = nn.Dropout(config.dropout)
         self.head = build_head(config.head, self.pooling.width)
         self.projection = (
@@ -172,6 +188,11 @@ class Countermeasure(Detector):
         found |= {name: head(embedding) for name, head in beside.items() if head is not None}
         score, logits = self.head(embedding)
         return CountermeasureOutput(score, embedding, logits, found)
+
+    def observe(self, embedding: Tensor, attacks: Tensor) -> None:
+        """See `Detector.observe`."""
+        if isinstance(self.head, DiscriminantHead):
+            self.head.observe(embedding, attacks)
 
     def _by_stream(self, fixed: Sequence[Tensor]) -> list[tuple[Tensor, ...]]:
         """What `fixed` answered, for each front-end; empty for one that hears the waveforms."""

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, normalize
 
+from moe_mamba_asv.models.discriminant_head import DiscriminantHead, DiscriminantHeadConfig
 from moe_mamba_asv.models.gradient_reversal import reverse_gradient
 
 
@@ -26,7 +27,7 @@ class OneClassHeadConfig(BaseModel):
     kind: Literal["one-class"] = "one-class"
 
 
-HeadConfig = Annotated[LinearHeadConfig | OneClassHeadConfig, Field(discriminator="kind")]
+HeadConfig = Annotated[LinearHeadConfig | OneClassHeadConfig | DiscriminantHeadConfig, Field(discriminator="kind")]
 
 
 class LinearHead(nn.Module):
@@ -127,10 +128,12 @@ class DomainHead(nn.Module):
         return self.layers(reverse_gradient(embedding))
 
 
-def build_head(config: HeadConfig, width: int) -> LinearHead | OneClassHead:
+def build_head(config: HeadConfig, width: int) -> LinearHead | OneClassHead | DiscriminantHead:
     """Build a head for embeddings of this width, with fresh weights; it answers a score, and logits or None."""
     match config:
         case LinearHeadConfig():
             return LinearHead(width)
         case OneClassHeadConfig():
             return OneClassHead(width)
+        case DiscriminantHeadConfig():
+            return DiscriminantHead(width, config)

@@ -43,6 +43,17 @@ class Detector(nn.Module):
         """Score a batch of equally long waveforms."""
         raise NotImplementedError
 
+    def observe(self, embedding: Tensor, attacks: Tensor) -> None:
+        """Learn from what a training step has shown, without a gradient; most detectors do not.
+
+        Args:
+            embedding: (batch, width), as the step answered it.
+            attacks: (batch,), 0 for bona fide, k for the k-th attack of training, -1 where it is not known.
+
+        Raises:
+            ConfigError: there is no class for such an attack.
+        """
+
     def borrowed(self) -> frozenset[str]:
         """Names in the state dict of what came, or could come again, from a published model; none by default."""
         return frozenset()

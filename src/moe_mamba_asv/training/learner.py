@@ -42,7 +42,7 @@ class Learner(nn.Module):
             tensors: `Batch.tensors`; plain ones, as a distributed wrapper passes on no more.
 
         Returns:
-            ``loss``, the sum; ``terms`` by name, without gradient; ``score`` (batch,) likewise.
+            ``loss``, the sum; ``terms`` by name, ``score`` (batch,) and ``embedding`` (batch, width), without gradient.
         """
         batch = Batch.of(*tensors)
         if self.config.fgm is None:
@@ -57,4 +57,5 @@ class Learner(nn.Module):
             "loss": loss,
             "terms": {name: term.detach() for name, term in terms.items()},
             "score": output.score.detach(),
+            "embedding": output.embedding.detach(),
         }

@@ -9,6 +9,7 @@ import lightning
 import numpy as np
 import torch
 from lightning.fabric.strategies.model_parallel import ModelParallelStrategy
+from torch import Tensor
 
 from moe_mamba_asv.errors import NonFiniteError
 from moe_mamba_asv.models.output import Detector
@@ -78,10 +79,10 @@ class Stepper:
         """
         self.learner.train()
         self.optimizer.zero_grad(set_to_none=True)
-        memory, values = NormMemory(self.model), {}
+        memory, values, shown = NormMemory(self.model), {}, []
         for part, batch in enumerate(parts):
             with self.fabric.no_backward_sync(self.learner, enabled=part + 1 < len(parts)):
-                fault = self._accumulate(number, part, batch, len(parts), values)
+                fault = self._accumulate(number, part, batch, len(parts), values, shown)
             if fault is not None:
                 memory.restore()
                 return fault
@@ -95,6 +96,8 @@ class Stepper:
         for group, settings in zip(self.groups, self.optimizer.param_groups, strict=True):
             settings["lr"] = rate_factor * self.rate(group.rate, number)
         self.optimizer.step()
+        for embedding, attacks in shown:
+            self.model.observe(embedding, attacks)
         return {**values, "gradient_norm": norm.item()}
 
     def rate(self, first: float, number: int) -> float:
@@ -123,9 +126,15 @@ class Stepper:
         return self._copy
 
     def _accumulate(
-        self, number: int, part: int, batch: Batch, num_parts: int, values: dict[str, float]
+        self,
+        number: int,
+        part: int,
+        batch: Batch,
+        num_parts: int,
+        values: dict[str, float],
+        shown: list[tuple[Tensor, Tensor]],
     ) -> Fault | None:
-        """Forward and backward of a micro-batch; adds what is logged to ``values``."""
+        """Forward and backward of a micro-batch; adds what is logged to ``values``, and what was seen to ``shown``."""
         key = [self.seed, number, part * self.fabric.world_size + self.fabric.global_rank]
         if self.config.augment_on_device:
             batch = boosted(batch, self.config.augment[0], self.seed, number)
@@ -145,6 +154,7 @@ class Stepper:
         if self._first_of_all(what) is not None:
             return self._named(what, forward, batch)
         self.fabric.backward(answer["loss"] / num_parts)
+        shown.append((answer["embedding"], batch.attacks))
         for name, value in [("loss", answer["loss"].detach()), *answer["terms"].items()]:
             values[name] = values.get(name, 0.0) + value.item() / num_parts
         return None

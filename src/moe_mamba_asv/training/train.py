@@ -154,6 +154,17 @@ def _precision(config: TrainingConfig, accelerator: str) -> Literal["32-true", "
     return "bf16-mixed" if in_bfloat16 else "32-true"
 
 
+def precision_warning(config: TrainingConfig, accelerator: str) -> str | None:
+    """What to know of a precision that this machine computes the long way; None where there is nothing."""
+    is_on_cpu = accelerator == "cpu" or not torch.cuda.is_available()
+    if config.precision != "bfloat16" or not is_on_cpu or torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return None
+    return (
+        "training.precision=bfloat16 on a processor that has no arithmetic for it: many times slower than float32; "
+        "--set training.precision=float32"
+    )
+
+
 def _quieten_lightning() -> None:
     """Which devices there are, and how Lightning calls PyTorch, is not what a person asked."""
     logging.getLogger("lightning.fabric").setLevel(logging.ERROR)

@@ -8,10 +8,12 @@ from moe_mamba_asv.models.backends.backend import Backend
 from moe_mamba_asv.models.backends.bimamba import BiMamba, BiMambaConfig
 from moe_mamba_asv.models.backends.causal import CausalMamba, CausalMambaConfig
 from moe_mamba_asv.models.backends.moe import MoeBiMamba, MoeBiMambaConfig
+from moe_mamba_asv.models.backends.none import NoBackend, NoBackendConfig
 from moe_mamba_asv.models.backends.transformer import TransformerConfig, TransformerEncoder
 
 BackendConfig = Annotated[
-    BiMambaConfig | CausalMambaConfig | MoeBiMambaConfig | TransformerConfig, Field(discriminator="kind")
+    BiMambaConfig | CausalMambaConfig | MoeBiMambaConfig | NoBackendConfig | TransformerConfig,
+    Field(discriminator="kind"),
 ]
 
 
@@ -24,5 +26,7 @@ def build_backend(config: BackendConfig, width: int) -> Backend:
             return CausalMamba(width, config)
         case MoeBiMambaConfig():
             return MoeBiMamba(width, config)
+        case NoBackendConfig():
+            return NoBackend()
         case TransformerConfig():
             return TransformerEncoder(width, config)
