@@ -5,6 +5,8 @@ DEMO ?= demo
 CORPUS := --corpus minispoof --root $(DEMO)/corpus
 # Attacks that need nothing installed, so that the demo is the same everywhere.
 ATTACKS := A01,A02,A04,A06,A07,A08,A09,A16,A19
+# Folders of the compiled kernels.
+NATIVE := $(addprefix src/moe_mamba_asv/models/,native aasist/native scan/native)
 
 .PHONY: help setup developer demo test check format site clean
 
@@ -18,7 +20,7 @@ help:
 setup: .venv/installed
 developer: .venv/developer
 
-.venv/installed: pyproject.toml constraints.txt $(wildcard src/moe_mamba_asv/models/scan/native/*.[ch])
+.venv/installed: pyproject.toml constraints.txt $(wildcard $(NATIVE:=/*.[ch]))
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is wanted, got " + sys.version)'
 	$(PYTHON) -m venv .venv || { echo "Python cannot make a virtual environment; on Debian: apt install python3-venv"; exit 1; }
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[torch]'
@@ -59,4 +61,4 @@ site: developer
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:
-	rm -rf .venv $(DEMO) site src/moe_mamba_asv/models/scan/native/*.so build dist src/*.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv $(DEMO) site $(NATIVE:=/*.so) build dist src/*.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache

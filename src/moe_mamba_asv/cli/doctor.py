@@ -48,8 +48,10 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON."
     optional = [_look_for_extra(*one) for one in _OPTIONAL]
     has_torch = any(row["package"] == "torch" and row["version"] for row in optional)
     scan = _look_at_scan() if has_torch else None
+    aasist = _look_at_aasist() if has_torch else None
     if as_json:
-        print_json({"python": platform.python_version(), "packages": rows, "optional": optional, "scan": scan})
+        found = {"python": platform.python_version(), "packages": rows, "optional": optional}
+        print_json({**found, "scan": scan, "aasist": aasist})
     else:
         table = Table(
             "package", "version", "for", Column("to mend", overflow="fold"), title=f"Python {platform.python_version()}"
@@ -62,6 +64,8 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON."
         console.print(table)
         if scan is not None:
             _print_scan(scan)
+        if aasist is not None:
+            console.print(f"AASIST on cpu: [bold]{aasist['takes']}[/], {aasist['because']}", highlight=False)
     if any(row["remedy"] for row in rows) or any(row["broken"] for row in optional):
         raise typer.Exit(SOME_FAILED)
 
@@ -110,6 +114,16 @@ def _look_at_scan() -> dict[str, Any]:
     devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
     chosen = {device: dict(zip(("takes", "because"), explain_automatic(device), strict=True)) for device in devices}
     return {"auto": chosen, "missing": {name: why for name, why in available_implementations().items() if why}}
+
+
+def _look_at_aasist() -> dict[str, Any]:
+    """Which instruction set of the compiled kernel scores AASIST on a CPU, or why PyTorch does."""
+    from moe_mamba_asv.models.aasist.native.library import find_library
+
+    found = find_library()
+    if isinstance(found, str):
+        return {"takes": "PyTorch", "because": f"the kernel is {found}"}
+    return {"takes": next(iter(found.variants)), "because": "the compiled kernel is there"}
 
 
 def _print_scan(scan: dict[str, Any]) -> None:

@@ -51,6 +51,7 @@ class DiscriminantHead(nn.Module):
     counts: Tensor
     sums: Tensor
     products: Tensor
+    centre: Tensor
     weight: Tensor
     bias: Tensor
 
@@ -62,6 +63,7 @@ class DiscriminantHead(nn.Module):
         self.register_buffer("counts", torch.zeros(num_classes, dtype=torch.float64))
         self.register_buffer("sums", torch.zeros(num_classes, width, dtype=torch.float64))
         self.register_buffer("products", torch.zeros(width, width, dtype=torch.float64))
+        self.register_buffer("centre", torch.zeros(width))
         self.register_buffer("weight", torch.zeros(num_classes, width))
         self.register_buffer("bias", torch.tensor([0.0, 0.0, *[_NEVER] * config.num_attacks]))
         # A ratio of likelihoods in hundreds of dimensions is far too sure.
@@ -70,7 +72,10 @@ class DiscriminantHead(nn.Module):
 
     def forward(self, embedding: Tensor) -> tuple[Tensor, Tensor]:
         """Score (batch, width) embeddings: (batch,) scores, higher = bona fide, and (batch, 2) logits."""
-        likelihoods = nn.functional.linear(embedding, self.weight.to(embedding.dtype), self.bias.to(embedding.dtype))
+        # From the mean of all clips: a bias that held it would be large, and its difference to a large product inexact.
+        shown = embedding.to(self.centre.dtype) - self.centre
+        with torch.autocast(shown.device.type, enabled=False):
+            likelihoods = nn.functional.linear(shown, self.weight, self.bias)
         ratio = likelihoods[:, 0] - likelihoods[:, 1:].logsumexp(1)
         score = self.log_scale.exp() * ratio + self.offset
         return score, torch.stack([-score / 2, score / 2], dim=1)
@@ -120,6 +125,6 @@ class DiscriminantHead(nn.Module):
         directions = torch.cholesky_solve(means.T, torch.linalg.cholesky(within)).T
         shares = torch.where(seen, -seen[1:].sum().log(), _NEVER)
         shares[0] = 0.0
-        weight = directions / deviation
-        self.weight.copy_(weight)
-        self.bias.copy_(shares - (directions * means).sum(1) / 2 - weight @ mean)
+        self.centre.copy_(mean)
+        self.weight.copy_(directions / deviation)
+        self.bias.copy_(shares - (directions * means).sum(1) / 2)

@@ -36,7 +36,9 @@ class OnnxReport(BaseModel):
     shortest_samples: int | None = Field(description="the file takes any length from here; none: num_samples alone")
     num_samples: int = Field(description="length of the crop that the model scores")
     shapes: tuple[tuple[int, int], ...] = Field(description="(clips, samples) of the batches that were compared")
-    largest_difference: float = Field(description="of a float32 score from PyTorch's")
+    largest_difference: float = Field(
+        description="of a float32 score from PyTorch's, as a share of the score where that is beyond 1"
+    )
     largest_difference_int8: float | None = Field(description="of an int8 score from PyTorch's; none for float32")
     bytes: int = Field(description="size of the file")
     has_calibration: bool = Field(description="the file carries the calibration of the model")
@@ -148,7 +150,7 @@ def _torch_scores(model: Detector, batches: Sequence[NDArray[np.float32]]) -> li
 
 
 def _difference(graph: Any, batches: Sequence[NDArray[np.float32]], wanted: Sequence[NDArray[np.float32]]) -> float:
-    """The largest difference of a score; infinite where one is not finite."""
+    """The largest difference of a score, as a share of it where it is beyond 1; infinite where one is not finite."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -161,7 +163,7 @@ def _difference(graph: Any, batches: Sequence[NDArray[np.float32]], wanted: Sequ
             f"an ONNX graph that ONNX Runtime refuses: {str(error).splitlines()[0]}",
             remedy="score the model with --runtime torch",
         ) from error
-    largest = max(float(np.abs(a - b).max()) for a, b in zip(scores, wanted, strict=True))
+    largest = max(float((np.abs(a - b) / np.maximum(1, np.abs(b))).max()) for a, b in zip(scores, wanted, strict=True))
     return largest if np.isfinite(largest) else float("inf")
 
 

@@ -8,6 +8,8 @@ from torch.nn.functional import conv2d, selu
 from torch.nn.utils import fuse_conv_bn_weights
 from torch.utils.checkpoint import checkpoint
 
+from moe_mamba_asv.models.aasist.native.encoder import run_block, serves_block
+
 _RECOMPUTED_CLIPS = 2
 
 
@@ -40,6 +42,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """(batch, in, bands, frames) to (batch, out, bands, frames / 3)."""
+        if serves_block(self, maps):
+            return run_block(self, maps)
         inner = self._first(maps)
         if self.recomputed and torch.is_grad_enabled():
             parts = zip(inner.split(_RECOMPUTED_CLIPS), maps.split(_RECOMPUTED_CLIPS), strict=True)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from moe_mamba_asv.models.aasist.encoder import largest_of_nine, residual_encoder
 from moe_mamba_asv.models.aasist.graph import GraphAttention, GraphPooling, HeterogeneousGraphAttention
+from moe_mamba_asv.models.aasist.native.encoder import run_stem, serves_stem
 from moe_mamba_asv.models.aasist.sinc_bank import SincBank
 from moe_mamba_asv.models.output import CountermeasureOutput, Detector
 
@@ -91,10 +92,15 @@ class Aasist(Detector):
 
     def _encode(self, waveforms: Tensor) -> Tensor:
         """(B, samples) to (B, C, 23, frames)."""
-        maps = largest_of_nine(self.sinc_bank(waveforms).unsqueeze(1).abs())
-        maps = nn.functional.selu(self.stem_norm(maps), inplace=True)
         # Channels last makes the convolutions about twice as fast on a CPU and changes no answer.
-        return self.encoder(maps.to(memory_format=torch.channels_last))
+        return self.encoder(self._stem(waveforms).to(memory_format=torch.channels_last))
+
+    def _stem(self, waveforms: Tensor) -> Tensor:
+        """(B, samples) to (B, 1, 23, frames)."""
+        if serves_stem(self.sinc_bank, self.stem_norm, waveforms):
+            return run_stem(self.sinc_bank, self.stem_norm, waveforms)
+        maps = largest_of_nine(self.sinc_bank(waveforms).unsqueeze(1).abs())
+        return nn.functional.selu(self.stem_norm(maps), inplace=True)
 
     def _graphs(self, maps: Tensor) -> tuple[Tensor, Tensor]:
         """The strongest response over frequency and over time, as nodes: (B, n, C) each."""

@@ -328,7 +328,8 @@ INLINE void NAME(step_sizes)(const Arguments *a, vec *delta, vec *slope, vec bia
     }
 }
 
-int NAME(forward_task)(const Arguments *a, int64_t index, char *scratch) {
+int NAME(forward_task)(const void *arguments, int64_t index, char *scratch) {
+    const Arguments *a = arguments;
     const Task task = NAME(task_of)(a, index);
     const int states = task.states, padded = task.padded;
     vec *A = TAKE(vec, task.num_blocks * padded), *h = TAKE(vec, task.num_blocks * padded);
@@ -496,7 +497,8 @@ INLINE void NAME(backward_tile)(int steps, int padded, int has_gate, Block *b, c
     for (int n = 0; n < TILE; n++) carry[n] = g[n], grad_A[n] = sum_A[n];
 }
 
-int NAME(backward_task)(const Arguments *a, int64_t index, char *scratch) {
+int NAME(backward_task)(const void *arguments, int64_t index, char *scratch) {
+    const Arguments *a = arguments;
     const Task task = NAME(task_of)(a, index);
     const int states = task.states, padded = task.padded, blocks = task.num_blocks, tiles = padded / TILE;
     vec *A = TAKE(vec, blocks * padded), *g = TAKE(vec, blocks * padded), *grad_A = TAKE(vec, blocks * padded);

@@ -2,20 +2,17 @@
 
 import ctypes
 from functools import cache
-from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 from moe_mamba_asv.errors import ScanError
+from moe_mamba_asv.models.native.library import Kernel, find_kernel
 from moe_mamba_asv.models.scan.inputs import CHUNK
-
-_FOLDER = Path(__file__).parent
 
 #: Codes of element types, as in arguments.h.
 FLOAT32, BFLOAT16, FLOAT64 = 0, 1, 2
 
 #: Bits of a forward pass's answer, as in arguments.h, and the inputs that they accuse.
 BAD_INPUTS = {1: "u", 2: "delta", 4: "A", 8: "B", 16: "C", 32: "D", 64: "z", 128: "delta_bias", 256: "initial_state"}
-OUT_OF_MEMORY = 1 << 30
 
 
 class StridedTensor(ctypes.Structure):
@@ -44,64 +41,35 @@ class Arguments(ctypes.Structure):
     )
 
 
-class Library:
-    """The loaded kernel.
-
-    Attributes:
-        variants: index by name of each instruction set that runs here, the best first; ``double`` last.
-        lanes: channels side by side, by name.
-    """
+class Library(Kernel):
+    """The loaded kernel; among its variants, ``double`` comes last."""
 
     def __init__(self, path: Path) -> None:
-        self._library = ctypes.CDLL(str(path))
+        super().__init__(path, "scan")
         for name in ("scan_forward", "scan_backward"):
-            function = getattr(self._library, name)
-            function.argtypes = (ctypes.POINTER(Arguments), ctypes.c_int64, ctypes.c_int64)
-            function.restype = ctypes.c_int64
-        self._library.scan_variant_name.restype = ctypes.c_char_p
-        self._library.scan_prefer_large_pages.argtypes = (ctypes.c_void_p, ctypes.c_int64)
-        self._library.scan_prefer_large_pages.restype = None
-        if self._library.scan_chunk() != CHUNK:
-            raise OSError(f"the kernel keeps a state every {self._library.scan_chunk()} steps, not every {CHUNK}")
-        self.variants: dict[str, int] = {}
-        self.lanes: dict[str, int] = {}
-        index = 0
-        while (name := self._library.scan_variant_name(index)) is not None:
-            if self._library.scan_variant_runs_here(index):
-                self.variants[name.decode()] = index
-                self.lanes[name.decode()] = self._library.scan_variant_lanes(index)
-            index += 1
+            self.declare(name, Arguments)
+        self.functions.scan_prefer_large_pages.argtypes = (ctypes.c_void_p, ctypes.c_int64)
+        self.functions.scan_prefer_large_pages.restype = None
+        if self.functions.scan_chunk() != CHUNK:
+            raise OSError(f"the kernel keeps a state every {self.functions.scan_chunk()} steps, not every {CHUNK}")
 
     def forward(self, arguments: Arguments, variant: str, num_threads: int) -> int:
         """Run a forward pass; the bits of the answer are in `BAD_INPUTS`."""
-        return self._checked(self._library.scan_forward(arguments, self.variants[variant], num_threads))
+        return self.call("scan_forward", arguments, variant, num_threads)
 
     def backward(self, arguments: Arguments, variant: str, num_threads: int) -> None:
         """Run a backward pass."""
-        self._checked(self._library.scan_backward(arguments, self.variants[variant], num_threads))
+        self.call("scan_backward", arguments, variant, num_threads)
 
     def prefer_large_pages(self, address: int, num_bytes: int) -> None:
         """Hint that memory which nobody has touched yet is to lie in large pages."""
-        self._library.scan_prefer_large_pages(address, num_bytes)
-
-    @staticmethod
-    def _checked(answer: int) -> int:
-        if answer & OUT_OF_MEMORY:
-            raise MemoryError("the scan kernel found no memory for its scratch buffers")
-        return answer
+        self.functions.scan_prefer_large_pages(address, num_bytes)
 
 
 @cache
 def find_library() -> Library | str:
     """The kernel, or the reason why there is none."""
-    paths = [_FOLDER / f"_kernel{suffix}" for suffix in EXTENSION_SUFFIXES]
-    path = next((path for path in paths if path.is_file()), None)
-    if path is None:
-        return "not built: no C compiler was there at installation; install gcc or clang, then this package again"
-    try:
-        return Library(path)
-    except (OSError, AttributeError) as error:  # an attribute is missing from what an older version has built
-        return f"built, but does not load: {error}"
+    return find_kernel(Path(__file__).parent, Library)
 
 
 def library() -> Library:

@@ -1,0 +1,86 @@
+/* The functions that Python calls: choice of the instruction set, and how the work is cut into tasks. */
+#include "../../native/processor.h"
+#include "../../native/threads.h"
+#include "arguments.h"
+
+typedef struct {
+    const char *name;
+    TaskFunction stem_task, block_task;
+    size_t (*stem_scratch)(const Stem *);
+    size_t (*block_scratch)(const Block *);
+    int64_t (*stem_tasks)(const Stem *);
+    int lanes;
+} Variant;
+
+#define DECLARE(suffix)                                     \
+    int stem_task_##suffix(const void *, int64_t, char *);  \
+    int block_task_##suffix(const void *, int64_t, char *); \
+    size_t stem_scratch_##suffix(const Stem *);             \
+    size_t block_scratch_##suffix(const Block *);           \
+    int64_t stem_tasks_##suffix(const Stem *);
+#define VARIANT(suffix, lanes)                                                                        \
+    {#suffix, stem_task_##suffix, block_task_##suffix, stem_scratch_##suffix, block_scratch_##suffix, \
+     stem_tasks_##suffix, lanes}
+
+DECLARE(generic)
+#if defined(__x86_64__)
+DECLARE(avx2)
+DECLARE(avx512)
+#endif
+
+/* In the order of preference. */
+static const Variant variants[] = {
+#if defined(__x86_64__)
+    VARIANT(avx512, 16),
+    VARIANT(avx2, 8),
+#endif
+    VARIANT(generic, 4),
+};
+enum { NUM_VARIANTS = sizeof variants / sizeof *variants };
+
+const char *aasist_variant_name(int64_t index) { return index < NUM_VARIANTS ? variants[index].name : NULL; }
+
+int64_t aasist_variant_lanes(int64_t index) { return variants[index].lanes; }
+
+int64_t aasist_variant_runs_here(int64_t index) { return runs_here(index); }
+
+int64_t aasist_stem(const Stem *stem, int64_t variant, int64_t num_threads) {
+    const Variant *chosen = &variants[variant];
+    Work work = {
+        .arguments = stem,
+        .task = chosen->stem_task,
+        .scratch_bytes = chosen->stem_scratch(stem),
+        .num_tasks = chosen->stem_tasks(stem),
+    };
+    run(&work, num_threads);
+    return work.answer;
+}
+
+/* Tiles of a chunk at most: the first convolution has one more. Fewer tiles or bands are not worth the next cut. */
+enum { CHUNK = TILES - 1, FEW_TILES = 8, FEW_BANDS = 4 };
+
+/* Chunks that fit the cache; where these are too few for the threads, smaller ones, then bands apart. A chunk or
+ * segment costs a tile or band that its neighbour computes too. No answer depends on the cut. */
+static void cut(Block *block, int64_t num_threads) {
+    const int64_t tiles = (block->frames / POOLED + 1) / 2, clips = block->batches;
+    int64_t chunks = (tiles + CHUNK - 1) / CHUNK;
+    while (clips * chunks < 4 * num_threads && clips * chunks % num_threads && chunks * FEW_TILES < tiles) chunks++;
+    int64_t segments = (num_threads + clips * chunks - 1) / (clips * chunks);
+    if (segments > block->bands / FEW_BANDS) segments = block->bands / FEW_BANDS;
+    block->chunks = chunks;
+    block->segments = segments > 1 ? segments : 1;
+}
+
+int64_t aasist_block(const Block *arguments, int64_t variant, int64_t num_threads) {
+    const Variant *chosen = &variants[variant];
+    Block block = *arguments;
+    cut(&block, num_threads);
+    Work work = {
+        .arguments = &block,
+        .task = chosen->block_task,
+        .scratch_bytes = chosen->block_scratch(&block),
+        .num_tasks = block.batches * block.chunks * block.segments,
+    };
+    run(&work, num_threads);
+    return work.answer;
+}
