@@ -16,7 +16,7 @@ from moe_mamba_asv.models.frontends.ssl import SslFrontend
 from moe_mamba_asv.training.recipe import load_recipe
 from moe_mamba_asv.training.run import Run
 from moe_mamba_asv.training.sweep import parse_seeds, runs_of, summarise
-from moe_mamba_asv.training.train import train
+from moe_mamba_asv.training.train import precision_warning, train
 from tiny_ssl import save_tiny
 
 
@@ -257,3 +257,13 @@ def test_routers_are_watched(root: Path, tmp_path: Path, source: Path) -> None:
     assert row["router_entropy_0"] > 0
     assert row["dead_experts_0"] == sum(row[f"expert_share_0_{expert}"] < 0.025 for expert in range(4))
     assert row["load_balance"] > 0
+
+
+@pytest.mark.parametrize("is_fast", [False, True])
+def test_bfloat16_is_warned_of_where_the_processor_computes_it_the_long_way(
+    is_fast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: is_fast)
+    warning = precision_warning(load_recipe("lcnn-small", ["training.precision=bfloat16"]).training, "cpu")
+    assert ("training.precision=float32" in (warning or "")) == (not is_fast)
+    assert precision_warning(load_recipe("lcnn-small").training, "cpu") is None
