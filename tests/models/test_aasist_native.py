@@ -81,7 +81,7 @@ def test_a_block_is_the_one_in_pytorch(variant: str, shape: tuple[int, int, int,
     in_channels, out_channels, bands, frames = shape
     block, maps = _block(in_channels, out_channels), torch.randn(2, in_channels, bands, frames)
     with kernel_variant(variant):
-        assert serves_block(block, maps)
+        assert serves_block(block.parts(), maps)
         pooled = block(maps)
     exact = block.double()(maps.double())
     assert pooled.shape == exact.shape
@@ -168,15 +168,15 @@ def test_the_layout_of_what_comes_in_does_not_matter() -> None:
 @needs_kernel
 def test_pytorch_serves_where_the_kernel_must_not() -> None:
     block, maps = _block(4, 4), torch.randn(1, 4, 3, 9)
-    assert not serves_block(block, maps)  # a gradient may be wanted
+    assert not serves_block(block.parts(), maps)  # a gradient may be wanted
     with torch.inference_mode():
-        assert serves_block(block, maps)
-        assert not serves_block(block, maps.double())
-        assert not serves_block(block, maps[:0])
-        assert not serves_block(block, maps[..., :2])
-        assert not serves_block(block.train(), maps)
+        assert serves_block(block.parts(), maps)
+        assert not serves_block(block.parts(), maps.double())
+        assert not serves_block(block.parts(), maps[:0])
+        assert not serves_block(block.parts(), maps[..., :2])
+        assert not serves_block(block.train().parts(), maps)
         with kernel_variant(None):
-            assert not serves_block(block.eval(), maps)
+            assert not serves_block(block.eval().parts(), maps)
         with FlopCounterMode(display=False) as counter:
             block(maps)
         assert counter.get_total_flops() > 0
@@ -188,7 +188,7 @@ def test_pytorch_serves_where_the_kernel_must_not() -> None:
         handle.remove()
         assert seen
         block.conv1 = nn.Sequential(block.conv1)  # pyright: ignore[reportAttributeAccessIssue]
-        assert not serves_block(block, maps)
+        assert not serves_block(block.parts(), maps)
 
 
 @needs_kernel

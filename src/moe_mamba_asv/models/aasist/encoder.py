@@ -8,7 +8,7 @@ from torch.nn.functional import conv2d, selu
 from torch.nn.utils import fuse_conv_bn_weights
 from torch.utils.checkpoint import checkpoint
 
-from moe_mamba_asv.models.aasist.native.encoder import run_block, serves_block
+from moe_mamba_asv.models.aasist.native.encoder import BlockParts, run_block, serves_block
 
 _RECOMPUTED_CLIPS = 2
 
@@ -42,13 +42,17 @@ class ResidualBlock(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """(batch, in, bands, frames) to (batch, out, bands, frames / 3)."""
-        if serves_block(self, maps):
-            return run_block(self, maps)
+        if serves_block(self.parts(), maps):
+            return run_block(self.parts(), maps)
         inner = self._first(maps)
         if self.recomputed and torch.is_grad_enabled():
             parts = zip(inner.split(_RECOMPUTED_CLIPS), maps.split(_RECOMPUTED_CLIPS), strict=True)
             return torch.cat([checkpoint(self._rest, *part, use_reentrant=False) for part in parts])
         return self._rest(inner, maps)
+
+    def parts(self) -> BlockParts:
+        """What a pass computes with; not `norm1`."""
+        return BlockParts(self.conv1, self.norm2, self.conv2, self.shortcut, self.pool)
 
     def _rest(self, inner: Tensor, maps: Tensor) -> Tensor:
         """From the answer of the norm on."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,9 +13,6 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from moe_mamba_asv.models.aasist.native.library import Block, Library, Stem, find_library
 from moe_mamba_asv.models.aasist.sinc_bank import SincBank
-
-if TYPE_CHECKING:
-    from moe_mamba_asv.models.aasist.encoder import ResidualBlock
 
 #: A filter's three taps to its values at 0, 1, -1, 2, -2, 1/2, -1/2 and infinity, each over the product of the
 #: distances to the other points, as Lagrange's interpolation wants it.
@@ -33,6 +30,17 @@ _TO_POINTS = torch.tensor(
     dtype=torch.float64,
 )
 _POOLED = 3
+
+
+class BlockParts(NamedTuple):
+    """What a residual block computes with, in this order; ``norm2`` stands behind ``conv1``."""
+
+    conv1: nn.Conv2d
+    norm2: nn.BatchNorm2d
+    conv2: nn.Conv2d
+    shortcut: nn.Module
+    pool: nn.Module
+
 
 #: The instruction set that was asked for; "" for the best, None for none.
 _wanted: ContextVar[str | None] = ContextVar("wanted", default="")
@@ -55,13 +63,11 @@ def _serving() -> tuple[Library, str] | None:
     return library, wanted or next(iter(library.variants))
 
 
-def serves_block(block: "ResidualBlock", maps: Tensor) -> bool:
+def serves_block(block: BlockParts, maps: Tensor) -> bool:
     """Whether `run_block` can stand in for a block: outside training, on a CPU, in float32, with nobody looking on."""
-    if not _serves(maps, block):
-        return False
-    convolutions = [part for name, part in block.named_children() if name in {"conv1", "conv2", "shortcut"}]
     return (
-        all(type(part) in (nn.Conv2d, nn.Identity) for part in convolutions)
+        _serves(maps, *block)
+        and all(type(part) in (nn.Conv2d, nn.Identity) for part in (block.conv1, block.conv2, block.shortcut))
         and maps.ndim == 4
         and maps.shape[1] == block.conv1.in_channels
         and maps.shape[-1] >= _POOLED
@@ -123,7 +129,7 @@ def run_stem(bank: SincBank, norm: nn.BatchNorm2d, waveforms: Tensor) -> Tensor:
     return maps
 
 
-def run_block(block: "ResidualBlock", maps: Tensor) -> Tensor:
+def run_block(block: BlockParts, maps: Tensor) -> Tensor:
     """`ResidualBlock.forward` in evaluation mode, channels last: what lies between its convolutions is never stored."""
     library, variant = _checked(_serving())
     maps = maps.contiguous(memory_format=torch.channels_last)
