@@ -101,6 +101,11 @@ class Exported:
     report: OnnxReport
     path: Path
 
+    @property
+    def tolerance(self) -> float:
+        """Of a score; what a discriminant makes of a few clips enlarges the last bits of an embedding."""
+        return 5e-5 if self.path.stem == "discriminant" else 1e-5
+
     def scores(self, waveforms: Tensor) -> tuple[np.ndarray, np.ndarray]:
         """Of PyTorch and of ONNX Runtime."""
         with torch.inference_mode():
@@ -132,7 +137,7 @@ def exported(request: pytest.FixtureRequest, tiny: Tiny, tmp_path_factory: pytes
 def test_any_number_of_clips_has_the_scores_of_pytorch(exported: Exported, clips: int) -> None:
     wanted, found = exported.scores(0.2 * torch.randn(clips, SAMPLES, generator=torch.manual_seed(1)))
     assert found.shape == (clips,)
-    np.testing.assert_allclose(found, wanted, rtol=0, atol=5e-5)
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=exported.tolerance)
     assert clips == 1 or wanted.std() > 1e-4  # or a constant would pass
 
 
@@ -146,7 +151,7 @@ def test_lengths_are_open_where_the_network_takes_any(exported: Exported) -> Non
                 exported.scores(waveforms)
         else:
             wanted, found = exported.scores(waveforms)
-            np.testing.assert_allclose(found, wanted, rtol=0, atol=5e-5)
+            np.testing.assert_allclose(found, wanted, rtol=0, atol=exported.tolerance)
 
 
 def test_quiet_audio_and_silence_keep_their_floors(exported: Exported) -> None:

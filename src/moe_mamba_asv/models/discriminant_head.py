@@ -36,8 +36,7 @@ class DiscriminantHead(nn.Module):
 
     The score is the log-likelihood ratio of bona fide speech against attacks that are equally likely, scaled and moved
     by the two numbers that training finds by gradient. Means and covariance follow from three sums over all embeddings
-    that were shown (`observe`): a clip needs to be shown once, the order does not matter, and what is shown later does
-    not undo what was learned before.
+    that were shown (`observe`): a clip needs to be shown once, and the order does not matter.
 
     Papers: Hayes and Kanan, "Lifelong machine learning with deep streaming linear discriminant analysis", CVPR
     workshops 2020; it counts in this way. Differs from it: exact sums in place of running means, and a class for each

@@ -17,4 +17,12 @@ static int64_t runs_here(int64_t index) {
     return 1;
 }
 
+/* What Python asks of a table `variants` whose rows have a name and a number of lanes. */
+#define TELL_VARIANTS(prefix)                                                                          \
+    const char *prefix##_variant_name(int64_t index) {                                                 \
+        return index < (int64_t)(sizeof variants / sizeof *variants) ? variants[index].name : (void *)0; \
+    }                                                                                                  \
+    int64_t prefix##_variant_lanes(int64_t index) { return variants[index].lanes; }                    \
+    int64_t prefix##_variant_runs_here(int64_t index) { return runs_here(index); }
+
 #endif

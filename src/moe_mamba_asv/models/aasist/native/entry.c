@@ -36,13 +36,7 @@ static const Variant variants[] = {
 #endif
     VARIANT(generic, 4),
 };
-enum { NUM_VARIANTS = sizeof variants / sizeof *variants };
-
-const char *aasist_variant_name(int64_t index) { return index < NUM_VARIANTS ? variants[index].name : NULL; }
-
-int64_t aasist_variant_lanes(int64_t index) { return variants[index].lanes; }
-
-int64_t aasist_variant_runs_here(int64_t index) { return runs_here(index); }
+TELL_VARIANTS(aasist)
 
 int64_t aasist_stem(const Stem *stem, int64_t variant, int64_t num_threads) {
     const Variant *chosen = &variants[variant];

@@ -35,15 +35,9 @@ static const Variant variants[] = {
     VARIANT(generic, 4),
     VARIANT(double, 4),
 };
-enum { NUM_VARIANTS = sizeof variants / sizeof *variants };
-
 int64_t scan_chunk(void) { return CHUNK; }
 
-const char *scan_variant_name(int64_t index) { return index < NUM_VARIANTS ? variants[index].name : NULL; }
-
-int64_t scan_variant_lanes(int64_t index) { return variants[index].lanes; }
-
-int64_t scan_variant_runs_here(int64_t index) { return runs_here(index); }
+TELL_VARIANTS(scan)
 
 /* Ask for large pages under memory that is about to be written for the first time: a page fault for every 4 KiB costs
  * more than the scan itself. Only a hint; whole pages inside the range are meant. */
