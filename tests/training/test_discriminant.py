@@ -96,14 +96,24 @@ def test_a_step_that_is_not_taken_is_not_counted(
     assert all(state[name].isfinite().all() for name in SUMS)
 
 
-def test_two_processes_count_what_one_does(places: tuple[Path, Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_two_processes_count_what_one_does(strategy: str, places: tuple[Path, Path], tmp_path: Path) -> None:
     root, source = places
     options = [word for setting in _settings(source) for word in ("--set", setting)]
     found = []
-    for devices in (1, 2):
+    for devices, strategies in ((1, []), (2, ["--strategy", strategy])):
         out = tmp_path / str(devices)
         asked = ["phase6-small", "--corpus", "folder", "--root", root, *options, "--accelerator", "cpu", "--json"]
-        command = [Path(sys.executable).parent / "mma", "train", *asked, "--out", out, "--devices", str(devices)]
+        command = [
+            Path(sys.executable).parent / "mma",
+            "train",
+            *asked,
+            "--out",
+            out,
+            "--devices",
+            str(devices),
+            *strategies,
+        ]
         done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=200)
         found.append(_state(Path(json.loads(done.stdout)["model"])))
     alone, both = found

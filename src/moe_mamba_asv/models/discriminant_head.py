@@ -65,9 +65,9 @@ class DiscriminantHead(nn.Module):
         self.register_buffer("centre", torch.zeros(width))
         self.register_buffer("weight", torch.zeros(num_classes, width))
         self.register_buffer("bias", torch.tensor([0.0, 0.0, *[_NEVER] * config.num_attacks]))
-        # A ratio of likelihoods in hundreds of dimensions is far too sure.
-        self.log_scale = nn.Parameter(torch.tensor(-2.0))
-        self.offset = nn.Parameter(torch.zeros(()))
+        # A ratio of likelihoods in hundreds of dimensions is far too sure. Vectors of one, as FSDP cuts up no scalars.
+        self.log_scale = nn.Parameter(torch.tensor([-2.0]))
+        self.offset = nn.Parameter(torch.zeros(1))
 
     def forward(self, embedding: Tensor) -> tuple[Tensor, Tensor]:
         """Score (batch, width) embeddings: (batch,) scores, higher = bona fide, and (batch, 2) logits."""
