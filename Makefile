@@ -6,7 +6,7 @@ CORPUS := --corpus minispoof --root $(DEMO)/corpus
 # Attacks that need nothing installed, so that the demo is the same everywhere.
 ATTACKS := A01,A02,A04,A06,A07,A08,A09,A16,A19
 # Folders of the compiled kernels.
-NATIVE := $(addprefix src/moe_mamba_asv/models/,native aasist/native scan/native)
+NATIVE := $(addprefix src/moe_mamba_asv/models/,native aasist/native frontends/native scan/native)
 
 .PHONY: help setup developer demo test check format site clean
 

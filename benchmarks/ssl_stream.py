@@ -3,10 +3,12 @@
 A model of the size of WavLM-Large with random weights, its first 12 of 24 layers in use, against all 24 in
 transformers' own forward (float32). Each round runs every variant once, so that their ratios hold on a machine that
 others use too; the error is that of the worst of the 13 hidden states, relative (L2).
-Run: `python benchmarks/ssl_stream.py`; the model takes 1.3 GB in the folder for temporary files, written once.
+Run: `python benchmarks/ssl_stream.py [kept]`, `kept` for an allocator that keeps freed blocks, as `mma score` has it;
+the model takes 1.3 GB in the folder for temporary files, written once.
 """
 
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -18,6 +20,7 @@ from transformers import AutoModel, Wav2Vec2FeatureExtractor, WavLMConfig
 from transformers.utils import logging
 
 from moe_mamba_asv.models.frontends.ssl import SslConfig, SslFrontend
+from moe_mamba_asv.scoring.allocator import keep_freed_blocks
 
 FOLDER = Path(tempfile.gettempdir()) / "moe-mamba-asv-wavlm-large-random"
 NUM_LAYERS = 12
@@ -61,6 +64,7 @@ def worst_error(states: list[Tensor], wanted: list[Tensor]) -> float:
 def main() -> None:
     """Print a row for each batch size and variant."""
     logging.set_verbosity_error()
+    kept = "kept" in sys.argv[1:] and keep_freed_blocks()
     if not (FOLDER / "preprocessor_config.json").exists():
         write_model()
     published = AutoModel.from_pretrained(FOLDER).eval()
@@ -72,7 +76,7 @@ def main() -> None:
     }
     able = torch.cpu.get_capabilities()
     has_bfloat16 = any(able.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
-    print(f"{torch.get_num_threads()} threads; bfloat16 instructions: {has_bfloat16}")
+    print(f"{torch.get_num_threads()} threads; bfloat16 instructions: {has_bfloat16}; freed blocks kept: {kept}")
     print("batch | variant | ms | of transformers' | worst error")
     for batch in BATCHES:
         clips = torch.randn(batch, NUM_SAMPLES, generator=torch.Generator().manual_seed(batch))

@@ -28,7 +28,7 @@ KINDS = ("wavlm-stable", "wavlm-post", "wav2vec2-stable", "wav2vec2-post", "hube
 _CONFIGS = {"wavlm": WavLMConfig, "wav2vec2": Wav2Vec2Config, "hubert": HubertConfig}
 
 
-def save_tiny(folder: Path, kind: str, *, do_normalize: bool | None = None, seed: int = 0) -> Path:
+def save_tiny(folder: Path, kind: str, *, do_normalize: bool | None = None, seed: int = 0, width: int = WIDTH) -> Path:
     """Write config.json, model.safetensors and preprocessor_config.json.
 
     Args:
@@ -36,6 +36,7 @@ def save_tiny(folder: Path, kind: str, *, do_normalize: bool | None = None, seed
         kind: one of `KINDS`.
         do_normalize: in preprocessor_config.json; as the published models of the kind have it if none.
         seed: of the weights.
+        width: of a hidden state; convolutions have half as many channels. A compiled kernel wants 64.
     """
     family, _, norm = kind.partition("-")
     if family == "whisper":
@@ -56,11 +57,11 @@ def save_tiny(folder: Path, kind: str, *, do_normalize: bool | None = None, seed
         stable = norm == "stable"
         extractor = Wav2Vec2FeatureExtractor(do_normalize=stable if do_normalize is None else do_normalize)
         config = _CONFIGS[family](
-            hidden_size=WIDTH,
+            hidden_size=width,
             num_hidden_layers=NUM_LAYERS,
             num_attention_heads=2,
-            intermediate_size=32,
-            conv_dim=(8,) * 7,
+            intermediate_size=2 * width,
+            conv_dim=(width // 2,) * 7,
             conv_bias=stable,
             num_conv_pos_embeddings=16,
             num_conv_pos_embedding_groups=4,

@@ -10,9 +10,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from moe_mamba_asv.audio.crop import NUM_SAMPLES
 from moe_mamba_asv.models.aasist.encoder import ResidualBlock
 from moe_mamba_asv.models.aasist.model import Aasist, AasistConfig
-from moe_mamba_asv.models.aasist.native.encoder import kernel_variant, run_stem, serves_block, serves_stem
+from moe_mamba_asv.models.aasist.native.encoder import run_stem, serves_block, serves_stem
 from moe_mamba_asv.models.aasist.native.library import Library, find_library
 from moe_mamba_asv.models.build import build_model
+from moe_mamba_asv.models.native.serving import kernel_variant
 from moe_mamba_asv.training.recipe import load_recipe
 
 _KERNEL = find_library()

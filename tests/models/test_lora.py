@@ -54,10 +54,9 @@ def attention_path(kind: str) -> str:
 @pytest.mark.parametrize("kind", KINDS)
 def test_at_first_it_changes_nothing(tiny: Tiny, kind: str) -> None:
     plain = SslFrontend(SslConfig(source=str(tiny(kind)), layers="weighted"))
-    for state, exact in zip(
-        adapted(tiny(kind), LoraConfig()).hidden_states(clips()), plain.hidden_states(clips()), strict=True
-    ):
-        assert torch.equal(state, exact)
+    with torch.no_grad():  # with a gradient, PyTorch computes what a compiled kernel would, to the last bits but one
+        states, expected = (one.hidden_states(clips()) for one in (adapted(tiny(kind), LoraConfig()), plain))
+    assert all(torch.equal(state, exact) for state, exact in zip(states, expected, strict=True))
 
 
 @pytest.mark.parametrize("target", ["q_proj", "k_proj", "v_proj", "out_proj"])

@@ -48,10 +48,10 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON."
     optional = [_look_for_extra(*one) for one in _OPTIONAL]
     has_torch = any(row["package"] == "torch" and row["version"] for row in optional)
     scan = _look_at_scan() if has_torch else None
-    aasist = _look_at_aasist() if has_torch else None
+    kernels = _look_at_kernels() if has_torch else None
     if as_json:
         found = {"python": platform.python_version(), "packages": rows, "optional": optional}
-        print_json({**found, "scan": scan, "aasist": aasist})
+        print_json({**found, "scan": scan, "kernels": kernels})
     else:
         table = Table(
             "package", "version", "for", Column("to mend", overflow="fold"), title=f"Python {platform.python_version()}"
@@ -64,8 +64,8 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON."
         console.print(table)
         if scan is not None:
             _print_scan(scan)
-        if aasist is not None:
-            console.print(f"AASIST on cpu: [bold]{aasist['takes']}[/], {aasist['because']}", highlight=False)
+        for name, choice in (kernels or {}).items():
+            console.print(f"{name} on cpu: [bold]{choice['takes']}[/], {choice['because']}", highlight=False)
     if any(row["remedy"] for row in rows) or any(row["broken"] for row in optional):
         raise typer.Exit(SOME_FAILED)
 
@@ -116,14 +116,20 @@ def _look_at_scan() -> dict[str, Any]:
     return {"auto": chosen, "missing": {name: why for name, why in available_implementations().items() if why}}
 
 
-def _look_at_aasist() -> dict[str, Any]:
-    """Which instruction set of the compiled kernel scores AASIST on a CPU, or why PyTorch does."""
-    from moe_mamba_asv.models.aasist.native.library import find_library
+def _look_at_kernels() -> dict[str, dict[str, str]]:
+    """Which instruction set of a compiled kernel serves on a CPU, outside training, or why PyTorch does."""
+    from moe_mamba_asv.models.aasist.native import library as aasist
+    from moe_mamba_asv.models.frontends.native import library as encoders
 
-    found = find_library()
-    if isinstance(found, str):
-        return {"takes": "PyTorch", "because": f"the kernel is {found}"}
-    return {"takes": next(iter(found.variants)), "because": "the compiled kernel is there"}
+    answers = {}
+    for name, room in (("AASIST", aasist), ("self-supervised encoders", encoders)):
+        found = room.find_library()
+        answers[name] = (
+            {"takes": "PyTorch", "because": f"the kernel is {found}"}
+            if isinstance(found, str)
+            else {"takes": next(iter(found.variants)), "because": "the compiled kernel is there"}
+        )
+    return answers
 
 
 def _print_scan(scan: dict[str, Any]) -> None:

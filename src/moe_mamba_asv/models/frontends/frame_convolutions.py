@@ -5,6 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from moe_mamba_asv.models.frontends.gelu import is_gelu
+from moe_mamba_asv.models.frontends.native.encoder import WHOLE, run_convolution, serves
+
 
 class FrameConvolutions(nn.Module):
     """Strided convolution > (norm) > GELU, seven times: (batch, samples) to (batch, frames, channels).
@@ -22,7 +25,11 @@ class FrameConvolutions(nn.Module):
 
     def forward(self, waveforms: Tensor) -> Tensor:
         """Encode a batch of clips."""
-        frames = waveforms.unsqueeze(-1)
+        # Clip by clip the largest maps stay small, and fit a cache or a freed block; a batch would gain nothing here.
+        clips = waveforms.split(1) if serves(waveforms, self) else (waveforms,)
+        return torch.cat([self._encode(clip.unsqueeze(-1)) for clip in clips])
+
+    def _encode(self, frames: Tensor) -> Tensor:
         for layer in self.layers:
             frames = layer(frames)
         return frames
@@ -45,9 +52,18 @@ class FrameConvolution(nn.Module):
         norm = getattr(original, "layer_norm", nn.Identity())
         self.norm: nn.Module = TimeNorm(norm) if isinstance(norm, nn.GroupNorm) else norm
         self.activation: nn.Module = original.activation
+        self._kernel_can = (
+            isinstance(self.norm, nn.LayerNorm | nn.Identity)
+            and is_gelu(self.activation)
+            and convolution.in_channels in (1, *range(0, convolution.in_channels + 1, WHOLE))
+            and convolution.out_channels % WHOLE == 0
+        )
 
     def forward(self, frames: Tensor) -> Tensor:
         """(batch, frames, in) to (batch, fewer frames, out)."""
+        if self._kernel_can and serves(frames, self):
+            norm = self.norm if isinstance(self.norm, nn.LayerNorm) else None
+            return run_convolution(frames, self.weight, self.bias, kernel=self.kernel, stride=self.stride, norm=norm)
         num_windows = (frames.shape[1] - self.kernel) // self.stride + 1
         # Windows overlap, and no matrix product reads overlapping rows in place; cut into parts of at most one stride,
         # they do not overlap. Windows of single samples are small enough to be copied whole.

@@ -37,4 +37,8 @@ class LayerMix(nn.Module):
         if self.norms is not None:
             pairs = zip(self.norms, states, strict=True)
             states = [norm(state.flatten(0, 1)).unflatten(0, state.shape[:2]) for norm, state in pairs]
-        return torch.tensordot(self.logits.softmax(0), torch.stack(tuple(states)), dims=1)
+        shares = self.logits.softmax(0)
+        mixed = shares[0] * states[0]
+        for share, state in zip(shares[1:], states[1:], strict=True):
+            mixed = torch.addcmul(mixed, share, state)
+        return mixed

@@ -11,6 +11,8 @@ from torch.nn.utils import parametrize
 from moe_mamba_asv.audio.resample import SAMPLE_RATE_HZ
 from moe_mamba_asv.errors import AudioError
 from moe_mamba_asv.models.frontends.frame_convolutions import FrameConvolutions
+from moe_mamba_asv.models.frontends.gelu import Gelu, is_gelu
+from moe_mamba_asv.models.frontends.native.encoder import can_place, run_positions, serves
 
 #: Whisper's analysis: windows of 25 ms every 10 ms.
 MEL_WINDOW_SAMPLES = 400
@@ -79,9 +81,13 @@ class ConvolutionalInput(nn.Module):
         config = model.config
         self.convolutions = FrameConvolutions(model.feature_extractor)
         self.feature_projection: nn.Module = model.feature_projection
-        self.positions: nn.Module = model.encoder.pos_conv_embed
+        self.positions: Any = model.encoder.pos_conv_embed
         self.norm: nn.Module = nn.Identity() if config.do_stable_layer_norm else model.encoder.layer_norm
-        _join_weight_norm(model.encoder.pos_conv_embed.conv)
+        _join_weight_norm(self.positions.conv)
+        has_norm = getattr(self.positions, "batch_norm", None) is not None  # some HuBERT
+        self._kernel_can_place = not has_norm and can_place(self.positions.conv)
+        if is_gelu(self.positions.activation):
+            self.positions.activation = Gelu()
         self.width: int = config.hidden_size
         self.steps = tuple(zip(config.conv_kernel, config.conv_stride, strict=True))
         self.frame_rate_hz = SAMPLE_RATE_HZ / math.prod(config.conv_stride)
@@ -102,7 +108,12 @@ class ConvolutionalInput(nn.Module):
         frames = self.feature_projection(self.convolutions(waveforms.to(dtype)))
         if isinstance(frames, tuple):  # some also hand out what they projected
             frames = frames[0]
-        return self.norm(frames + self.positions(frames))
+        return self.norm(frames + self._place(frames))
+
+    def _place(self, frames: Tensor) -> Tensor:
+        if self._kernel_can_place and serves(frames, self.positions):
+            return self.positions.activation(run_positions(frames, self.positions.conv))
+        return self.positions(frames)
 
 
 def _join_weight_norm(convolution: Any) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from moe_mamba_asv.models.frontends.native.encoder import WHOLE, run_attention, serves
+
 
 class WavlmAttention(nn.Module):
     """softmax(q kᵀ / √d + gate · bias) v, where bias depends on distance and head, and gate on the query's frame.
@@ -55,12 +57,17 @@ class WavlmAttention(nn.Module):
         Returns:
             (batch, frames, width), no attention weights, and the bias.
         """
-        by_head = hidden_states.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
-        reset, update = self.gru_rel_pos_linear(by_head).unflatten(-1, (2, 4)).sum(-1).sigmoid().chunk(2, dim=-1)
+        by_head = hidden_states.unflatten(-1, (self.num_heads, -1))
+        gates = self.gru_rel_pos_linear(by_head).unflatten(-1, (2, 4)).sum(-1).sigmoid().transpose(1, 2)
+        reset, update = gates.chunk(2, dim=-1)
         gate = reset * (update * self.gru_rel_pos_const - 1) + 2  # (batch, heads, frames, 1)
+        query, key, value = (project(hidden_states) for project in (self.q_proj, self.k_proj, self.v_proj))
+        if not self.training and query.shape[-1] % (WHOLE * self.num_heads) == 0 and serves(query):
+            gate, bias = gate.squeeze(-1), position_bias
+            attended = run_attention(query, key, value, num_heads=self.num_heads, gate=gate, bias=bias)
+            return self.out_proj(attended), None, position_bias
         query, key, value = (
-            project(hidden_states).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
-            for project in (self.q_proj, self.k_proj, self.v_proj)
+            tensor.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for tensor in (query, key, value)
         )
         scores = (query * query.shape[-1] ** -0.5) @ key.transpose(2, 3)
         weights = torch.addcmul(scores, gate, position_bias).softmax(-1)
@@ -73,7 +80,7 @@ class WavlmAttention(nn.Module):
         offsets = torch.arange(1 - num_frames, num_frames, device=device)
         bias = self.rel_attn_embed(self._bucket(offsets))  # (2 frames - 1, heads)
         frames = torch.arange(num_frames, device=device)
-        return bias[frames - frames[:, None] + num_frames - 1].permute(2, 0, 1)
+        return bias[frames - frames[:, None] + num_frames - 1].permute(2, 0, 1).contiguous()
 
     def _bucket(self, offsets: Tensor) -> Tensor:
         """Buckets of relative positions: one each when near, logarithmically wider when far, half for each side."""

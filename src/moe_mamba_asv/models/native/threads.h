@@ -29,20 +29,54 @@ typedef struct {
     atomic_int answer;
 } Work;
 
+/* Scratch memory that a thread keeps until it ends: to fetch fresh pages for each call costs more than it seems. */
+typedef struct {
+    char *memory;
+    size_t bytes;
+} Scratch;
+
+static pthread_key_t scratch_key;
+static pthread_once_t scratch_once = PTHREAD_ONCE_INIT;
+
+static void drop_scratch(void *pointer) {
+    free(((Scratch *)pointer)->memory);
+    free(pointer);
+}
+
+static void make_scratch_key(void) { pthread_key_create(&scratch_key, drop_scratch); }
+
+static char *own_scratch(size_t bytes) {
+    pthread_once(&scratch_once, make_scratch_key);
+    Scratch *scratch = pthread_getspecific(scratch_key);
+    if (!scratch) {
+        scratch = calloc(1, sizeof *scratch);
+        if (!scratch || pthread_setspecific(scratch_key, scratch)) {
+            free(scratch);
+            return NULL;
+        }
+    }
+    if (scratch->bytes < bytes) {
+        free(scratch->memory);
+        void *memory = NULL;
+        scratch->bytes = posix_memalign(&memory, 64, bytes) ? 0 : bytes;
+        scratch->memory = memory;
+    }
+    return scratch->memory;
+}
+
 static void work_on(void *pointer) {
     Work *work = pointer;
-    char *memory = NULL;
 #if defined(__x86_64__)
     /* A state that decays ends among the denormal numbers, which cost some processors a hundred cycles each. */
     const unsigned int control = _mm_getcsr();
     _mm_setcsr(control | 0x8040);
 #endif
-    if (posix_memalign((void **)&memory, 64, work->scratch_bytes))
+    char *memory = own_scratch(work->scratch_bytes);
+    if (!memory)
         atomic_fetch_or(&work->answer, OUT_OF_MEMORY);
     else
         for (int64_t index; (index = atomic_fetch_add(&work->next, 1)) < work->num_tasks;)
             atomic_fetch_or(&work->answer, work->task(work->arguments, index, memory));
-    free(memory);
 #if defined(__x86_64__)
     _mm_setcsr(control);
 #endif

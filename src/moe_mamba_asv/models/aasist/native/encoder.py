@@ -1,18 +1,14 @@
 """The stem and the residual blocks by the compiled kernel: tensors in, the kernel's answers out."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.jit import is_tracing  # pyright: ignore[reportPrivateImportUsage]
 from torch.nn.utils import fuse_conv_bn_weights
-from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from moe_mamba_asv.models.aasist.native.library import Block, Library, Stem, find_library
 from moe_mamba_asv.models.aasist.sinc_bank import SincBank
+from moe_mamba_asv.models.native.serving import may_stand_in, serving
 
 #: A filter's three taps to its values at 0, 1, -1, 2, -2, 1/2, -1/2 and infinity, each over the product of the
 #: distances to the other points, as Lagrange's interpolation wants it.
@@ -42,25 +38,8 @@ class BlockParts(NamedTuple):
     pool: nn.Module
 
 
-#: The instruction set that was asked for; "" for the best, None for none.
-_wanted: ContextVar[str | None] = ContextVar("wanted", default="")
-
-
-@contextmanager
-def kernel_variant(name: str | None) -> Iterator[None]:
-    """Inside, let this instruction set serve, or with None PyTorch alone: for tests and comparisons."""
-    token = _wanted.set(name)
-    try:
-        yield
-    finally:
-        _wanted.reset(token)
-
-
 def _serving() -> tuple[Library, str] | None:
-    library, wanted = find_library(), _wanted.get()
-    if isinstance(library, str) or wanted is None:
-        return None
-    return library, wanted or next(iter(library.variants))
+    return serving(find_library())
 
 
 def serves_block(block: BlockParts, maps: Tensor) -> bool:
@@ -88,19 +67,7 @@ def serves_stem(bank: SincBank, norm: nn.BatchNorm2d, waveforms: Tensor) -> bool
 
 
 def _serves(tensor: Tensor, *modules: nn.Module) -> bool:
-    """Whether modules need keep nothing for a gradient, and all tensors are plain numbers that a kernel may read."""
-    if torch.compiler.is_compiling() or is_tracing() or torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
-        return False
-    parts = [part for module in modules for part in module.modules()]
-    tensors = (tensor, *(t for module in modules for t in (*module.parameters(), *module.buffers())))
-    return (
-        _get_current_dispatch_mode() is None
-        and not any(part.training or part._forward_hooks or part._forward_pre_hooks for part in parts)
-        and all(type(t) in (Tensor, nn.Parameter) and t.device.type == "cpu" for t in tensors)
-        and all(t.dtype == torch.float32 for t in tensors if t.dtype != torch.int64)  # norms count their batches
-        and tensor.numel() > 0
-        and _serving() is not None
-    )
+    return may_stand_in(tensor, *modules) and _serving() is not None
 
 
 def run_stem(bank: SincBank, norm: nn.BatchNorm2d, waveforms: Tensor) -> Tensor:
