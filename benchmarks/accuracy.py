@@ -63,17 +63,19 @@ COUNTED = (
     "training.min_learning_rate=1.0e-3",
 )
 
+#: What hears 1.5 s of a clip is compared with an AASIST that does.
+SHORT = "aasist, crops of 1.5 s"
 SYSTEMS = {
     "aasist": Row("aasist", AASIST, (1, 2, 3), coded=True),
-    "aasist, crops of 1.5 s": Row("aasist", AASIST[:1], (1, 2, 3)),
     "phase6-small": Row("phase6-small", COUNTED, (1, 2, 3), coded=True),
-    "phase6-small, crops of 1.5 s": Row("phase6-small", (*COUNTED, "training.crop_samples=24000"), (1, 2, 3)),
-    "phase6-mamba-small": Row("phase6-mamba-small", (), (1, 2, 3), coded=True),
-    "lcnn-small": Row("lcnn-small"),
-    "phase1-small": Row("phase1-small"),
-    "phase2-small": Row("phase2-small"),
-    "phase3-small": Row("phase3-small", (SSL_RATE,)),
-    "phase4-small": Row("phase4-small", (NARROW_SINC, SSL_RATE)),
+    SHORT: Row("aasist", AASIST[:1], (1, 2, 3)),
+    "phase6-small, crops of 1.5 s": Row("phase6-small", (*COUNTED, "training.crop_samples=24000"), beside=SHORT),
+    "phase6-mamba-small": Row("phase6-mamba-small", (), (1, 2, 3), coded=True, beside=SHORT),
+    "lcnn-small": Row("lcnn-small", beside=SHORT),
+    "phase1-small": Row("phase1-small", beside=SHORT),
+    "phase2-small": Row("phase2-small", beside=SHORT),
+    "phase3-small": Row("phase3-small", (SSL_RATE,), beside=SHORT),
+    "phase4-small": Row("phase4-small", (NARROW_SINC, SSL_RATE), beside=SHORT),
 }
 #: Whisper's stream of phase6-mamba-small. It is frozen: what it says of the first 1.5 s of a clip is computed once.
 BASE = "one stream"
