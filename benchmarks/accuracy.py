@@ -34,7 +34,7 @@ BUDGET = (
 )
 #: bfloat16 makes AASIST's steps twice as fast here; it hears as much of a clip as it is scored on.
 AASIST = ("training.precision=bfloat16", "training.state_every_steps=25", "training.crop_samples=64600")
-#: One thread, and an allocator (glibc's) that keeps freed blocks: AASIST's steps take half the time, and more memory.
+#: One thread, and an allocator (glibc's) that keeps freed blocks: AASIST's steps take 9 s in place of 15, and 6.4 GB.
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "4000000000"}
 #: A 2-D encoder that two cores can train.
 NARROW_SINC = "model.frontends.1={kind: sincnet, num_filters: 24, channels: [4, 4, 8, 8]}"
