@@ -215,8 +215,9 @@ def test_evaluation_never_imports_torch(run: Path, tmp_path: Path) -> None:
 
 
 def test_doctor_and_recipes_answer_machines() -> None:
-    packages = json.loads(mma("doctor", "--json").stdout)["packages"]
-    assert all(package["version"] for package in packages)
+    found = json.loads(mma("doctor", "--json").stdout)
+    assert all(package["version"] for package in found["packages"])
+    assert all(choice["takes"] for choice in found["kernels"].values())
     sizes = {row["name"]: row["parameters"] for row in json.loads(mma("recipes", "--json").stdout)}
     assert (sizes["aasist"], sizes["aasist-l"]) == (297_866, 85_306)
     shown = json.loads(mma("recipes", "show", "aasist", "--set", "training.epochs=3", "--json").stdout)

@@ -1,9 +1,10 @@
 """What several tests of models need."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 Tiny = Callable[[str], Path]
 
@@ -21,3 +22,11 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
         return folders[kind]
 
     return folder
+
+
+@pytest.fixture
+def threads() -> Iterator[Callable[[int], None]]:
+    """Sets the number of PyTorch's threads for a test."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)

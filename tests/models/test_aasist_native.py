@@ -45,13 +45,6 @@ def test_the_kernel_was_built() -> None:
     assert isinstance(_KERNEL, Library)
 
 
-@pytest.fixture
-def threads():
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
-
-
 def _block(in_channels: int, out_channels: int, seed: int = 0) -> ResidualBlock:
     """A block whose norm has something to do."""
     torch.manual_seed(seed)

@@ -53,13 +53,6 @@ def test_the_kernel_was_built() -> None:
     assert isinstance(_KERNEL, Library)
 
 
-@pytest.fixture
-def threads():
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def wide(tmp_path_factory: pytest.TempPathFactory):
     """Folder of a tiny model of a kind whose widths the kernel takes."""

@@ -53,9 +53,9 @@ class FrameConvolution(nn.Module):
         self.norm: nn.Module = TimeNorm(norm) if isinstance(norm, nn.GroupNorm) else norm
         self.activation: nn.Module = original.activation
         self._kernel_can = (
-            isinstance(self.norm, nn.LayerNorm | nn.Identity)
+            (isinstance(self.norm, nn.Identity) or (isinstance(self.norm, nn.LayerNorm) and self.norm.bias is not None))
             and is_gelu(self.activation)
-            and convolution.in_channels in (1, *range(0, convolution.in_channels + 1, WHOLE))
+            and (convolution.in_channels == 1 or convolution.in_channels % WHOLE == 0)
             and convolution.out_channels % WHOLE == 0
         )
 

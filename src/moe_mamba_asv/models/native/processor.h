@@ -1,10 +1,17 @@
-/* The instruction sets that kernels are compiled for, in the order of preference: index 0 and 1 of a table of variants
- * on x86-64, where "generic" comes next; elsewhere that is the first. */
+/* The instruction sets that kernels are compiled for. */
 #ifndef PROCESSOR_H
 #define PROCESSOR_H
 
 #include <stdint.h>
 
+/* each(name, lanes) for every instruction set, in the order of preference: the first rows of a table of variants. */
+#if defined(__x86_64__)
+#define EACH_VARIANT(each) each(avx512, 16) each(avx2, 8) each(generic, 4)
+#else
+#define EACH_VARIANT(each) each(generic, 4)
+#endif
+
+/* Whether this processor runs the variant of such a row; those of rows behind need nothing of it. */
 static int64_t runs_here(int64_t index) {
 #if defined(__x86_64__)
     __builtin_cpu_init();

@@ -87,27 +87,31 @@ static void *work_in_thread(void *work) {
     return NULL;
 }
 
-/* Threads of the OpenMP runtime that PyTorch has loaded, where there is one: two pools that wait busily would take the
- * cores from each other. Otherwise threads of our own. */
-static void run(Work *work, int64_t num_threads) {
+/* All tasks of a call, on threads of the OpenMP runtime that PyTorch has loaded, where there is one: two pools that wait
+ * busily would take the cores from each other. Otherwise on threads of our own. Answers all bits of their answers. */
+static int64_t run(
+    TaskFunction task, const void *arguments, size_t scratch_bytes, int64_t num_tasks, int64_t num_threads
+) {
     typedef void (*Parallel)(void (*)(void *), void *, unsigned, unsigned);
-    if (num_threads > work->num_tasks) num_threads = work->num_tasks;
+    Work work = {.arguments = arguments, .task = task, .scratch_bytes = scratch_bytes, .num_tasks = num_tasks};
+    if (num_threads > num_tasks) num_threads = num_tasks;
     if (num_threads < 2) {
-        work_on(work);
-        return;
+        work_on(&work);
+        return work.answer;
     }
     Parallel parallel = (Parallel)dlsym(RTLD_DEFAULT, "GOMP_parallel");
     if (parallel) {
-        parallel(work_on, work, (unsigned)num_threads, 0);
-        return;
+        parallel(work_on, &work, (unsigned)num_threads, 0);
+        return work.answer;
     }
     pthread_t threads[64];
     int64_t started = 0;
     while (started < num_threads - 1 && started < 64 &&
-           !pthread_create(&threads[started], NULL, work_in_thread, work))
+           !pthread_create(&threads[started], NULL, work_in_thread, &work))
         started++;
-    work_on(work);
+    work_on(&work);
     while (started) pthread_join(threads[--started], NULL);
+    return work.answer;
 }
 
 #endif

@@ -12,7 +12,7 @@ typedef struct {
     int lanes;
 } Variant;
 
-#define DECLARE(suffix)                                     \
+#define DECLARE(suffix, lanes)                              \
     int stem_task_##suffix(const void *, int64_t, char *);  \
     int block_task_##suffix(const void *, int64_t, char *); \
     size_t stem_scratch_##suffix(const Stem *);             \
@@ -20,34 +20,15 @@ typedef struct {
     int64_t stem_tasks_##suffix(const Stem *);
 #define VARIANT(suffix, lanes)                                                                        \
     {#suffix, stem_task_##suffix, block_task_##suffix, stem_scratch_##suffix, block_scratch_##suffix, \
-     stem_tasks_##suffix, lanes}
+     stem_tasks_##suffix, lanes},
 
-DECLARE(generic)
-#if defined(__x86_64__)
-DECLARE(avx2)
-DECLARE(avx512)
-#endif
-
-/* In the order of preference. */
-static const Variant variants[] = {
-#if defined(__x86_64__)
-    VARIANT(avx512, 16),
-    VARIANT(avx2, 8),
-#endif
-    VARIANT(generic, 4),
-};
+EACH_VARIANT(DECLARE)
+static const Variant variants[] = {EACH_VARIANT(VARIANT)};
 TELL_VARIANTS(aasist)
 
 int64_t aasist_stem(const Stem *stem, int64_t variant, int64_t num_threads) {
     const Variant *chosen = &variants[variant];
-    Work work = {
-        .arguments = stem,
-        .task = chosen->stem_task,
-        .scratch_bytes = chosen->stem_scratch(stem),
-        .num_tasks = chosen->stem_tasks(stem),
-    };
-    run(&work, num_threads);
-    return work.answer;
+    return run(chosen->stem_task, stem, chosen->stem_scratch(stem), chosen->stem_tasks(stem), num_threads);
 }
 
 /* Tiles of a chunk at most: the first convolution has one more. Fewer tiles or bands are not worth the next cut. */
@@ -69,12 +50,6 @@ int64_t aasist_block(const Block *arguments, int64_t variant, int64_t num_thread
     const Variant *chosen = &variants[variant];
     Block block = *arguments;
     cut(&block, num_threads);
-    Work work = {
-        .arguments = &block,
-        .task = chosen->block_task,
-        .scratch_bytes = chosen->block_scratch(&block),
-        .num_tasks = block.batches * block.chunks * block.segments,
-    };
-    run(&work, num_threads);
-    return work.answer;
+    const int64_t tasks = block.batches * block.chunks * block.segments;
+    return run(chosen->block_task, &block, chosen->block_scratch(&block), tasks, num_threads);
 }

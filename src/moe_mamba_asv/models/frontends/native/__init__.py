@@ -1,1 +1,1 @@
-"""Products, convolutions and attention of self-supervised encoders as a small C kernel, for a CPU."""
+"""Convolutions, GELU and attention of self-supervised encoders as a small C kernel, for a CPU."""

@@ -1,4 +1,4 @@
-"""Convolutions and attention by the compiled kernel: tensors in, the kernel's answers out."""
+"""Convolutions, GELU and attention by the compiled kernel: tensors in, the kernel's answers out."""
 
 import math
 from functools import cache
@@ -23,7 +23,7 @@ WHOLE = 16
 _TAPS = 4
 _POINTS = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, None)
 #: More taps than this the kernel does not hold at a time.
-MAX_TAPS = 1024
+_MAX_TAPS = 1024
 
 
 def serves(tensor: Tensor, *modules: nn.Module) -> bool:
@@ -40,7 +40,7 @@ def can_place(convolution: nn.Conv1d) -> bool:
         and convolution.out_channels == channels
         and channels // groups % WHOLE == 0
         and taps % _TAPS == 0
-        and taps <= MAX_TAPS
+        and taps <= _MAX_TAPS
     )
 
 

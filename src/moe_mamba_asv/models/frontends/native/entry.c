@@ -16,7 +16,7 @@ typedef struct {
     int lanes;
 } Variant;
 
-#define DECLARE(suffix)                                           \
+#define DECLARE(suffix, lanes)                                    \
     int positions_task_##suffix(const void *, int64_t, char *);   \
     int packing_task_##suffix(const void *, int64_t, char *);     \
     int convolution_task_##suffix(const void *, int64_t, char *); \
@@ -29,38 +29,20 @@ typedef struct {
     int64_t packing_tasks_##suffix(const Convolution *);          \
     int64_t convolution_tasks_##suffix(const Convolution *);      \
     int64_t gelu_tasks_##suffix(const Gelu *);
-#define VARIANT(suffix, lanes)                                                                            \
-    {#suffix, positions_task_##suffix, packing_task_##suffix, convolution_task_##suffix,                  \
+#define VARIANT(suffix, lanes)                                                                              \
+    {#suffix, positions_task_##suffix, packing_task_##suffix, convolution_task_##suffix,                    \
      gelu_task_##suffix, attention_task_##suffix, positions_scratch_##suffix, convolution_scratch_##suffix, \
-     attention_scratch_##suffix, convolution_room_##suffix, packing_tasks_##suffix,                       \
-     convolution_tasks_##suffix, gelu_tasks_##suffix, lanes}
+     attention_scratch_##suffix, convolution_room_##suffix, packing_tasks_##suffix,                         \
+     convolution_tasks_##suffix, gelu_tasks_##suffix, lanes},
 
-DECLARE(generic)
-#if defined(__x86_64__)
-DECLARE(avx2)
-DECLARE(avx512)
-#endif
-
-/* In the order of preference. */
-static const Variant variants[] = {
-#if defined(__x86_64__)
-    VARIANT(avx512, 16),
-    VARIANT(avx2, 8),
-#endif
-    VARIANT(generic, 4),
-};
+EACH_VARIANT(DECLARE)
+static const Variant variants[] = {EACH_VARIANT(VARIANT)};
 TELL_VARIANTS(encoder)
 
 int64_t encoder_positions(const Positions *positions, int64_t variant, int64_t num_threads) {
     const Variant *chosen = &variants[variant];
-    Work work = {
-        .arguments = positions,
-        .task = chosen->positions_task,
-        .scratch_bytes = chosen->positions_scratch(positions),
-        .num_tasks = positions->groups,
-    };
-    run(&work, num_threads);
-    return work.answer;
+    const size_t scratch = chosen->positions_scratch(positions);
+    return run(chosen->positions_task, positions, scratch, positions->groups, num_threads);
 }
 
 int64_t encoder_convolution_room(const Convolution *convolution, int64_t variant) {
@@ -69,33 +51,15 @@ int64_t encoder_convolution_room(const Convolution *convolution, int64_t variant
 
 int64_t encoder_convolution(const Convolution *convolution, int64_t variant, int64_t num_threads) {
     const Variant *chosen = &variants[variant];
-    Work packing = {
-        .arguments = convolution,
-        .task = chosen->packing_task,
-        .scratch_bytes = chosen->convolution_scratch(convolution),
-        .num_tasks = chosen->packing_tasks(convolution),
-    };
-    run(&packing, num_threads);
-    Work work = {
-        .arguments = convolution,
-        .task = chosen->convolution_task,
-        .scratch_bytes = chosen->convolution_scratch(convolution),
-        .num_tasks = chosen->convolution_tasks(convolution),
-    };
-    run(&work, num_threads);
-    return packing.answer | work.answer;
+    const size_t scratch = chosen->convolution_scratch(convolution);
+    const int64_t packing_tasks = chosen->packing_tasks(convolution), tasks = chosen->convolution_tasks(convolution);
+    const int64_t answer = run(chosen->packing_task, convolution, scratch, packing_tasks, num_threads);
+    return answer | run(chosen->convolution_task, convolution, scratch, tasks, num_threads);
 }
 
 int64_t encoder_gelu(const Gelu *arguments, int64_t variant, int64_t num_threads) {
     const Variant *chosen = &variants[variant];
-    Work work = {
-        .arguments = arguments,
-        .task = chosen->gelu_task,
-        .scratch_bytes = 64,
-        .num_tasks = chosen->gelu_tasks(arguments),
-    };
-    run(&work, num_threads);
-    return work.answer;
+    return run(chosen->gelu_task, arguments, 64, chosen->gelu_tasks(arguments), num_threads);
 }
 
 /* Fewer queries are not worth the next cut: each part packs all keys and values anew. */
@@ -103,17 +67,11 @@ enum { FEW_QUERIES = 64 };
 
 int64_t encoder_attention(const Attention *arguments, int64_t variant, int64_t num_threads) {
     const Variant *chosen = &variants[variant];
+    const int64_t heads = arguments->batches * arguments->heads;
     Attention attention = *arguments;
     attention.parts = 1;
-    while (attention.batches * attention.heads * attention.parts < 2 * num_threads &&
-           attention.frames > FEW_QUERIES * attention.parts)
+    while (heads * attention.parts < 2 * num_threads && attention.frames > FEW_QUERIES * attention.parts)
         attention.parts++;
-    Work work = {
-        .arguments = &attention,
-        .task = chosen->attention_task,
-        .scratch_bytes = chosen->attention_scratch(&attention),
-        .num_tasks = attention.batches * attention.heads * attention.parts,
-    };
-    run(&work, num_threads);
-    return work.answer;
+    const size_t scratch = chosen->attention_scratch(&attention);
+    return run(chosen->attention_task, &attention, scratch, heads * attention.parts, num_threads);
 }

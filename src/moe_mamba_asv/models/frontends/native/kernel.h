@@ -19,7 +19,7 @@
 
 #define PANEL 2 /* vectors of columns that are worked on at a time */
 #define COLUMNS (PANEL * LANES)
-#define DEPTH 256
+#define DEPTH 256 /* numbers of a row that are worked on at a time, where rows are long */
 #define STEP (DEPTH + 16) /* between rows in the first cache, so that they do not share its sets */
 
 /* x (1 + erf(x / sqrt 2)) / 2; erf as z P(z^2) / Q(z^2), fitted for |z| <= 3.925, beyond which it is 1: its error is

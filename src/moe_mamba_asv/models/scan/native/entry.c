@@ -13,28 +13,16 @@ typedef struct {
     int lanes;
 } Variant;
 
-#define DECLARE(suffix)                                              \
+#define DECLARE(suffix, lanes)                                       \
     int forward_task_##suffix(const void *, int64_t, char *);        \
     int backward_task_##suffix(const void *, int64_t, char *);       \
     size_t scratch_bytes_##suffix(const Arguments *);
-#define VARIANT(suffix, lanes) {#suffix, forward_task_##suffix, backward_task_##suffix, scratch_bytes_##suffix, lanes}
+#define VARIANT(suffix, lanes) {#suffix, forward_task_##suffix, backward_task_##suffix, scratch_bytes_##suffix, lanes},
 
-DECLARE(generic)
-DECLARE(double)
-#if defined(__x86_64__)
-DECLARE(avx2)
-DECLARE(avx512)
-#endif
-
-/* In the order of preference among those in float32; "double" comes last and is asked for by name. */
-static const Variant variants[] = {
-#if defined(__x86_64__)
-    VARIANT(avx512, 16),
-    VARIANT(avx2, 8),
-#endif
-    VARIANT(generic, 4),
-    VARIANT(double, 4),
-};
+EACH_VARIANT(DECLARE)
+DECLARE(double, 4)
+/* "double" comes last and is asked for by name. */
+static const Variant variants[] = {EACH_VARIANT(VARIANT) VARIANT(double, 4)};
 int64_t scan_chunk(void) { return CHUNK; }
 
 TELL_VARIANTS(scan)
@@ -52,14 +40,10 @@ void scan_prefer_large_pages(char *start, int64_t bytes) {
 }
 
 static int64_t run_pass(const Arguments *arguments, int64_t variant, int64_t num_threads, int backward) {
-    Work work = {
-        .arguments = arguments,
-        .task = backward ? variants[variant].backward : variants[variant].forward,
-        .scratch_bytes = variants[variant].scratch_bytes(arguments),
-        .num_tasks = arguments->batches * arguments->groups * arguments->segments,
-    };
-    run(&work, num_threads);
-    return work.answer;
+    const Variant *chosen = &variants[variant];
+    const int64_t tasks = arguments->batches * arguments->groups * arguments->segments;
+    const TaskFunction task = backward ? chosen->backward : chosen->forward;
+    return run(task, arguments, chosen->scratch_bytes(arguments), tasks, num_threads);
 }
 
 int64_t scan_forward(const Arguments *arguments, int64_t variant, int64_t num_threads) {
