@@ -71,6 +71,7 @@ SYSTEMS = {
     SHORT: Row("aasist", AASIST[:1], (1, 2, 3)),
     "phase6-small, crops of 1.5 s": Row("phase6-small", (*COUNTED, "training.crop_samples=24000"), beside=SHORT),
     "phase6-mamba-small": Row("phase6-mamba-small", (), (1, 2, 3), coded=True, beside=SHORT),
+    "aasist-l, crops of 1.5 s": Row("aasist-l", AASIST[:1], beside=SHORT),
     "lcnn-small": Row("lcnn-small", beside=SHORT),
     "phase1-small": Row("phase1-small", beside=SHORT),
     "phase2-small": Row("phase2-small", beside=SHORT),
