@@ -1,17 +1,7 @@
 """The activation of self-supervised encoders."""
 
 import torch
-from torch import Tensor, nn
-
-from moe_mamba_asv.models.frontends.native.encoder import run_gelu, serves
-
-
-class Gelu(nn.Module):
-    """x Φ(x), where Φ is the normal distribution: by the compiled kernel where it may serve, else by PyTorch."""
-
-    def forward(self, numbers: Tensor) -> Tensor:
-        """Any shape to the same."""
-        return run_gelu(numbers) if serves(numbers, self) else nn.functional.gelu(numbers)
+from torch import nn
 
 
 def is_gelu(activation: nn.Module) -> bool:

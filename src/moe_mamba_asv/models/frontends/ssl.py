@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from moe_mamba_asv.errors import AudioError, ConfigError
 from moe_mamba_asv.models.frontends.fast_products import fast_products, medium_is_float32
 from moe_mamba_asv.models.frontends.frontend import Frontend
-from moe_mamba_asv.models.frontends.gelu import Gelu, is_gelu
+from moe_mamba_asv.models.frontends.fused_linear import fuse_linear
 from moe_mamba_asv.models.frontends.layer_mix import LayerMix
 from moe_mamba_asv.models.frontends.lora import insert_adapters, is_adapter, set_adapter_mode
 from moe_mamba_asv.models.frontends.ssl_config import SslConfig, layers_in_use
@@ -75,11 +75,6 @@ class SslFrontend(Frontend):
             for layer in encoder.layers:
                 layer.attention = WavlmAttention(layer.attention)
         self.layers: nn.ModuleList = encoder.layers
-        for part in list(self.layers.modules()):
-            # By its name in transformers: between the two linear maps of a layer.
-            for name in ("intermediate_act_fn", "activation_fn"):
-                if isinstance(activation := getattr(part, name, None), nn.Module) and is_gelu(activation):
-                    setattr(part, name, Gelu())
         self.norm: nn.Module = encoder.layer_norm if has_final_norm and num_used == num_layers else nn.Identity()
         match config.layers:
             case "last":
@@ -108,6 +103,8 @@ class SslFrontend(Frontend):
             part.requires_grad_(False)
         if self.config.lora is not None:
             insert_adapters(self.layers, self.config.lora)
+        for part in (self.input, self.layers):
+            fuse_linear(part)  # behind the adapters, which come between a map and its activation
         if self.config.trainable is not None:
             first, last = self.config.trainable
             self.layers[first : last + 1].requires_grad_(True)

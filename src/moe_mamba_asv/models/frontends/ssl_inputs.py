@@ -11,7 +11,6 @@ from torch.nn.utils import parametrize
 from moe_mamba_asv.audio.resample import SAMPLE_RATE_HZ
 from moe_mamba_asv.errors import AudioError
 from moe_mamba_asv.models.frontends.frame_convolutions import FrameConvolutions
-from moe_mamba_asv.models.frontends.gelu import Gelu, is_gelu
 from moe_mamba_asv.models.frontends.native.encoder import can_place, run_positions, serves
 
 #: Whisper's analysis: windows of 25 ms every 10 ms.
@@ -86,8 +85,6 @@ class ConvolutionalInput(nn.Module):
         _join_weight_norm(self.positions.conv)
         has_norm = getattr(self.positions, "batch_norm", None) is not None  # some HuBERT
         self._kernel_can_place = not has_norm and can_place(self.positions.conv)
-        if is_gelu(self.positions.activation):
-            self.positions.activation = Gelu()
         self.width: int = config.hidden_size
         self.steps = tuple(zip(config.conv_kernel, config.conv_stride, strict=True))
         self.frame_rate_hz = SAMPLE_RATE_HZ / math.prod(config.conv_stride)

@@ -1,4 +1,4 @@
-"""Whether a compiled kernel may stand in for PyTorch, and which instruction set then serves."""
+"""Whether a faster kernel may stand in for PyTorch's, and which instruction set then serves."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ Found = TypeVar("Found", bound=Kernel)
 
 @contextmanager
 def kernel_variant(name: str | None) -> Iterator[None]:
-    """Inside, let this instruction set serve, or with None PyTorch alone: for tests and comparisons."""
+    """Inside, let this instruction set serve, or with None PyTorch as it comes: for tests and comparisons."""
     token = _wanted.set(name)
     try:
         yield
@@ -38,7 +38,9 @@ def serving(library: Found | str) -> tuple[Found, str] | None:
 
 def may_stand_in(tensor: Tensor, *modules: nn.Module) -> bool:
     """Whether modules need keep nothing for a gradient, nobody looks on, and all tensors are plain float32 on a CPU."""
-    if torch.compiler.is_compiling() or is_tracing() or torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
+    if _wanted.get() is None or torch.compiler.is_compiling() or is_tracing():
+        return False
+    if torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
         return False
     parts = [part for module in modules for part in module.modules()]
     tensors = (tensor, *(t for module in modules for t in (*module.parameters(), *module.buffers())))

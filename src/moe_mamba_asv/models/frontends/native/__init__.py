@@ -1,1 +1,1 @@
-"""Convolutions, GELU and attention of self-supervised encoders as a small C kernel, for a CPU."""
+"""Convolutions and attention of self-supervised encoders as a small C kernel, for a CPU."""

@@ -29,13 +29,6 @@ typedef struct {
     float *out;                /* (batches, frames, channels) */
 } Convolution;
 
-/* GELU of each number. */
-typedef struct {
-    int64_t count;
-    const float *in;
-    float *out;
-} Gelu;
-
 /* softmax(query key^T / sqrt(width) + gate * bias) value. */
 typedef struct {
     int64_t batches, frames, heads, width; /* width: of a head, a multiple of 16 */

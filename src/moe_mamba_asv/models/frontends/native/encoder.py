@@ -1,4 +1,4 @@
-"""Convolutions, GELU and attention by the compiled kernel: tensors in, the kernel's answers out."""
+"""Convolutions and attention by the compiled kernel: tensors in, the kernel's answers out."""
 
 import math
 from functools import cache
@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from moe_mamba_asv.models.frontends.native.library import (
     Attention,
     Convolution,
-    Gelu,
     Library,
     Positions,
     find_library,
@@ -127,14 +126,6 @@ def run_convolution(
     return out
 
 
-def run_gelu(numbers: Tensor) -> Tensor:
-    """`torch.nn.functional.gelu`, the exact one."""
-    numbers = numbers.contiguous()
-    out = torch.empty_like(numbers)
-    _call("encoder_gelu", Gelu(numbers.numel(), *_addresses(numbers, out)))
-    return out
-
-
 def run_attention(query: Tensor, key: Tensor, value: Tensor, *, num_heads: int, gate: Tensor, bias: Tensor) -> Tensor:
     """softmax(query keyᵀ / √d + gate · bias) value, head by head, where d is a head's width, a multiple of `WHOLE`.
 
@@ -163,7 +154,7 @@ def _serving() -> tuple[Library, str]:
     return found
 
 
-def _call(name: str, arguments: Positions | Convolution | Gelu | Attention) -> None:
+def _call(name: str, arguments: Positions | Convolution | Attention) -> None:
     library, variant = _serving()
     library.call(name, arguments, variant, torch.get_num_threads())
 

@@ -5,14 +5,13 @@
 
 typedef struct {
     const char *name;
-    TaskFunction positions_task, packing_task, convolution_task, gelu_task, attention_task;
+    TaskFunction positions_task, packing_task, convolution_task, attention_task;
     size_t (*positions_scratch)(const Positions *);
     size_t (*convolution_scratch)(const Convolution *);
     size_t (*attention_scratch)(const Attention *);
     int64_t (*convolution_room)(const Convolution *);
     int64_t (*packing_tasks)(const Convolution *);
     int64_t (*convolution_tasks)(const Convolution *);
-    int64_t (*gelu_tasks)(const Gelu *);
     int lanes;
 } Variant;
 
@@ -20,20 +19,18 @@ typedef struct {
     int positions_task_##suffix(const void *, int64_t, char *);   \
     int packing_task_##suffix(const void *, int64_t, char *);     \
     int convolution_task_##suffix(const void *, int64_t, char *); \
-    int gelu_task_##suffix(const void *, int64_t, char *);        \
     int attention_task_##suffix(const void *, int64_t, char *);   \
     size_t positions_scratch_##suffix(const Positions *);         \
     size_t convolution_scratch_##suffix(const Convolution *);     \
     size_t attention_scratch_##suffix(const Attention *);         \
     int64_t convolution_room_##suffix(const Convolution *);       \
     int64_t packing_tasks_##suffix(const Convolution *);          \
-    int64_t convolution_tasks_##suffix(const Convolution *);      \
-    int64_t gelu_tasks_##suffix(const Gelu *);
+    int64_t convolution_tasks_##suffix(const Convolution *);
 #define VARIANT(suffix, lanes)                                                                              \
     {#suffix, positions_task_##suffix, packing_task_##suffix, convolution_task_##suffix,                    \
-     gelu_task_##suffix, attention_task_##suffix, positions_scratch_##suffix, convolution_scratch_##suffix, \
+     attention_task_##suffix, positions_scratch_##suffix, convolution_scratch_##suffix,                     \
      attention_scratch_##suffix, convolution_room_##suffix, packing_tasks_##suffix,                         \
-     convolution_tasks_##suffix, gelu_tasks_##suffix, lanes},
+     convolution_tasks_##suffix, lanes},
 
 EACH_VARIANT(DECLARE)
 static const Variant variants[] = {EACH_VARIANT(VARIANT)};
@@ -55,11 +52,6 @@ int64_t encoder_convolution(const Convolution *convolution, int64_t variant, int
     const int64_t packing_tasks = chosen->packing_tasks(convolution), tasks = chosen->convolution_tasks(convolution);
     const int64_t answer = run(chosen->packing_task, convolution, scratch, packing_tasks, num_threads);
     return answer | run(chosen->convolution_task, convolution, scratch, tasks, num_threads);
-}
-
-int64_t encoder_gelu(const Gelu *arguments, int64_t variant, int64_t num_threads) {
-    const Variant *chosen = &variants[variant];
-    return run(chosen->gelu_task, arguments, 64, chosen->gelu_tasks(arguments), num_threads);
 }
 
 /* Fewer queries are not worth the next cut: each part packs all keys and values anew. */

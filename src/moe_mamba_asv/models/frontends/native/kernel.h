@@ -422,21 +422,6 @@ int NAME(convolution_task)(const void *pointer, int64_t index, char *scratch) {
     return 0;
 }
 
-/* ---- GELU ---------------------------------------------------------------------------------------------------- */
-
-enum { SPAN = 1 << 14 }; /* numbers of a task */
-
-int64_t NAME(gelu_tasks)(const Gelu *arguments) { return (arguments->count + SPAN - 1) / SPAN; }
-
-int NAME(gelu_task)(const void *pointer, int64_t index, char *scratch) {
-    const Gelu *arguments = pointer;
-    const int64_t end = least((index + 1) * SPAN, arguments->count);
-    (void)scratch;
-    for (int64_t i = index * SPAN; i < end; i += LANES)
-        store_part(arguments->out + i, gelu(load_part(arguments->in + i, end - i)), end - i);
-    return 0;
-}
-
 /* ---- attention ----------------------------------------------------------------------------------------------- */
 
 /* Between rows of weights: all keys, and no power of two. */

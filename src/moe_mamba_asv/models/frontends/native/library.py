@@ -28,12 +28,6 @@ class Convolution(ctypes.Structure):
     )
 
 
-class Gelu(ctypes.Structure):
-    """`Gelu` of arguments.h."""
-
-    _fields_ = (("count", ctypes.c_int64), ("inputs", ctypes.c_void_p), ("out", ctypes.c_void_p))
-
-
 class Attention(ctypes.Structure):
     """`Attention` of arguments.h."""
 
@@ -51,7 +45,6 @@ class Library(Kernel):
         super().__init__(path, "encoder")
         self.declare("encoder_positions", Positions)
         self.declare("encoder_convolution", Convolution)
-        self.declare("encoder_gelu", Gelu)
         self.declare("encoder_attention", Attention)
         self.functions.encoder_convolution_room.argtypes = (ctypes.POINTER(Convolution), ctypes.c_int64)
         self.functions.encoder_convolution_room.restype = ctypes.c_int64
