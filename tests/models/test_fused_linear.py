@@ -45,9 +45,7 @@ def test_a_gradient_leaves_it_to_pytorch(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_without_onednn_hidden_states_are_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
+def test_without_onednn_hidden_states_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     frontend = SslFrontend(SslConfig(source=str(save_tiny(tmp_path, kind)), layers="weighted")).eval()
     waveforms = 0.1 * torch.randn(2, 8_000)
     with torch.inference_mode():
