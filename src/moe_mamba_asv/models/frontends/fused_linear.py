@@ -9,7 +9,7 @@ from moe_mamba_asv.models.native.serving import may_stand_in
 #: A layer's first linear map of the two with an activation between them, and that activation, by transformers' names.
 _BEFORE_ACTIVATION = {"intermediate_dense": "intermediate_act_fn", "fc1": "activation_fn"}
 #: oneDNN's product by its name in PyTorch; None where PyTorch was built without.
-_product = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
+_product = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends.mkldnn.is_available() else None
 
 
 class FusedLinear(nn.Linear):
