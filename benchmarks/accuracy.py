@@ -45,14 +45,15 @@ KNOWN = ("A16", "A19")
 
 @dataclass(frozen=True)
 class Row:
-    """A system: a recipe, what is changed of it, the seeds, whether it is scored on the coded copy too, and the system
-    that it is compared with on the same trials."""
+    """A system: a recipe, what is changed of it, the seeds, whether it is scored on the coded copy too, the system that
+    it is compared with on the same trials, and which weights of a run are scored."""
 
     recipe: str
     settings: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (1,)
     coded: bool = False
     beside: str = "aasist"
+    weights: str = "best.safetensors"
 
 
 #: What is counted is shown as it is, each clip once, and as long as it is scored; the rates move two numbers alone.
@@ -114,9 +115,16 @@ CHANGES = (
             "EMA": ("training.averaging={kind: ema, decay: 0.98}",),
             "first 4 s": ("training.num_samples=64600",),
             "5 presentations": ("training.epochs=5",),
-            "5 presentations, mean of the best 3": ("training.epochs=5", "training.averaging={kind: best, k: 3}"),
         },
     )
+    | {
+        "5 presentations, mean of the best 3": Row(
+            "phase6-mamba-small",
+            (*FROZEN, "training.epochs=5", "training.averaging={kind: best, k: 3}"),
+            beside=BASE,
+            weights="averaged.safetensors",
+        )
+    }
     | _changes(
         BASE,
         ONE_STREAM,
@@ -189,7 +197,7 @@ class Study:
             options = [word for one in given for word in ("--set", one.replace("WHISPER", str(self.whisper)))]
             self.mma("train", recipe, *self.place, *fixed, *options)
             _write(folder / "minutes.json", (time.monotonic() - started) / 60)
-        self.score(folder, coded=ROWS[row].coded)
+        self.score(folder, folder / ROWS[row].weights, coded=ROWS[row].coded)
 
     def _source(self, recipe: str) -> tuple[str, ...]:
         """Where the encoder is, for a recipe that has one."""
@@ -198,13 +206,13 @@ class Study:
         inner = "ssl." if recipe.startswith("phase1") else ""
         return (f"model.frontends.0.{inner}source={self.whisper}",)
 
-    def score(self, folder: Path, *, coded: bool) -> None:
-        """Score the tests with the model of a folder and evaluate them."""
+    def score(self, folder: Path, model: Path, *, coded: bool) -> None:
+        """Score the tests with a model and evaluate them, into a folder."""
         tests = [("dev", self.place, "dev"), ("eval", self.place, "eval"), ("coded", self.coded, "eval")]
         for name, place, partition in tests if coded else tests[:2]:
             scores, found = folder / f"{name}.tsv", folder / f"{name}.json"
             if not found.is_file():
-                self.mma("score", *place, "--partition", partition, "--model", str(folder), "--out", str(scores))
+                self.mma("score", *place, "--partition", partition, "--model", str(model), "--out", str(scores))
                 self.mma("evaluate", str(scores), *self.place, "--partition", partition, "--out", str(found))
 
     def compare(self, row: str, beside: str, seed: int) -> dict[str, Any]:
