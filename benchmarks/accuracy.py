@@ -300,7 +300,7 @@ def changes_table(results: list[dict[str, Any]]) -> list[str]:
             _interval(one["eer"], one["eer_ci"]),
             _less(one["less"]),
             _interval(one["unknown_eer"], one["unknown_eer_ci"]),
-            f"{one['minutes']:.0f}",
+            f"{one['minutes']:.1f}",
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
