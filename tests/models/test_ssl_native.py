@@ -213,6 +213,20 @@ def test_pytorch_serves_where_the_kernel_must_not(wide) -> None:
         assert counter.get_total_flops() > 0
 
 
+@each_variant
+@torch.inference_mode()
+def test_gelu_is_the_exact_one(variant: str) -> None:
+    """By a convolution of one tap that changes nothing."""
+    numbers = torch.cat([torch.linspace(-9, 9, 20_001), torch.tensor([-1e30, 1e30, torch.inf, -torch.inf, torch.nan])])
+    exact = nn.functional.gelu(numbers.double())
+    with kernel_variant(variant):
+        found = run_convolution(numbers[None, :, None], torch.ones(16, 1), None, kernel=1, stride=1, norm=None)[0, :, 0]
+    _close(found[:20_001], exact[:20_001], 1e-7)
+    assert found[-5:-2].tolist() == [0, numbers[-4].item(), torch.inf]
+    assert found[-2] == 0  # the limit; PyTorch's answer is no number
+    assert found[-1].isnan()
+
+
 def test_wavlm_with_dropout_in_training_is_left_to_pytorch(tmp_path: Path) -> None:
     folder = save_tiny(tmp_path, "wavlm-stable", width=64)
     frontend = SslFrontend(SslConfig(source=str(folder), trainable=(0, 3))).train()
